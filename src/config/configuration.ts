@@ -1,0 +1,39 @@
+// The configuration after loading: checked, cross-checked, documents bundled, certificates read. Immutable.
+// It is plain data, so that it can be cloned to the gateway threads.
+import type { ApiVersion } from '../domain/api/api.ts';
+import type { Plan, Product } from '../domain/product/product.ts';
+
+/** Where a TLS listener listens and which certificate it shows. */
+export interface TlsListener {
+	readonly host: string;
+	readonly port: number;
+	/** Host names (lower case, no port) that are served here; the certificate of the platform CA names them all. */
+	readonly names: readonly string[];
+	/** Certificate chain and key (PEM) of the owner; undefined = issued by the platform CA. */
+	readonly certificate?: { readonly chain: string; readonly key: string };
+}
+
+export interface Configuration {
+	/** The YAML text as it was read, for the revision store. */
+	readonly source: string;
+	/** SHA-256 (hex) over the canonical JSON of everything below. */
+	readonly digest: string;
+	/** SPIFFE trust domain, such as `bank.example`. */
+	readonly trustDomain: string;
+	/** Issuer identifier of the authorization server (RFC 8414 §2): https, no query, no fragment, no trailing slash. */
+	readonly issuer: string;
+	readonly listeners: {
+		readonly gateway: TlsListener;
+		readonly authorizationServer: TlsListener;
+		readonly admin: TlsListener;
+		/** Plain HTTP: probes and metrics. Loopback unless configured otherwise. */
+		readonly private: { readonly host: string; readonly port: number };
+	};
+	/** Gateway threads; 1 … 64. */
+	readonly gatewayThreads: number;
+	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */
+	readonly tokenTtlSecondsMax: number;
+	readonly apis: readonly ApiVersion[];
+	readonly products: readonly Product[];
+	readonly plans: readonly Plan[];
+}

@@ -1,0 +1,84 @@
+// What is exposed: an API version with its contract, its upstream and its operations. Compiled from the
+// configuration; the gateway decides from it and nothing else.
+
+export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+/** A bundled OpenAPI document: every `$ref` is local (`#/…`). Plain JSON, safe to clone between threads. */
+export interface OpenApiDocument {
+	readonly openapi: string;
+	readonly [member: string]: unknown;
+}
+
+/** The internal service behind an API. */
+export interface Upstream {
+	/** Scheme, host and port; https unless the configuration says `insecure: true`. */
+	readonly origin: string;
+	/** Path put before the path of the operation, without a trailing slash; '' for none. */
+	readonly basePath: string;
+	/** The `aud` of `Sallyport-Assertion`. */
+	readonly audience: string;
+	/** PEM bundle of the authorities that may have issued the upstream's certificate; undefined = the platform's own CA. */
+	readonly ca?: string;
+	/** TLS identity shown to the upstream (PEM); undefined = the gateway's own from the platform CA. */
+	readonly certificate?: string;
+	readonly key?: string;
+	readonly connectTimeoutMs: number;
+	/** From the last byte of the request to the head of the response. */
+	readonly responseTimeoutMs: number;
+	/** Between two pieces of the response body. */
+	readonly bodyTimeoutMs: number;
+	/** Connections of each gateway thread to this upstream. */
+	readonly connectionsMax: number;
+	/** Requests of each gateway thread that may wait for a connection; more are refused with 503. */
+	readonly queueMax: number;
+}
+
+/** Where a request names the resource that it touches. */
+export interface ResourceRule {
+	/** Resource type, the key of the subscription's grants. */
+	readonly type: string;
+	/** `path.<name>` or `query.<name>` of the operation's parameters, or `body.<JSONPath>`. */
+	readonly from: string;
+}
+
+/** How one place of a response is hidden. */
+export interface MaskRule {
+	/** JSONPath (safe subset: name, index, wildcard, descendant). */
+	readonly path: string;
+	/** `remove` drops the member; `redact` = `***`; `last4`, `iban`, `email`, `pan` keep what is needed to recognise it. */
+	readonly method: 'remove' | 'redact' | 'last4' | 'pan' | 'iban' | 'email';
+}
+
+export interface Operation {
+	/** The OpenAPI operationId. */
+	readonly id: string;
+	/** `<api>/<version>/<operationId>`, unique in the platform. */
+	readonly key: string;
+	readonly method: HttpMethod;
+	/** Path template of the document, relative to the API's base path, such as `/accounts/{AccountId}`. */
+	readonly path: string;
+	/** Explicit decision: `mtls` = access token bound to the client certificate. */
+	readonly authentication: 'mtls';
+	/** Scopes that a token must all carry; explicit, at least one. */
+	readonly scopes: readonly string[];
+	/** Resources that the request touches; explicit, `[]` when there is none to check. */
+	readonly resources: readonly ResourceRule[];
+	readonly audit: 'durable' | 'buffered';
+	readonly masks: readonly MaskRule[];
+	readonly requestBodyBytesMax: number;
+	readonly responseBodyBytesMax: number;
+}
+
+export interface ApiVersion {
+	/** Key of the API in the configuration. */
+	readonly id: string;
+	readonly version: string;
+	readonly title: string;
+	/** Where the API starts on the gateway, such as `/accounts/v1`; no trailing slash. */
+	readonly basePath: string;
+	/** Resource indicator (RFC 8707) and `aud` of its access tokens. */
+	readonly resource: string;
+	readonly document: OpenApiDocument;
+	readonly upstream: Upstream;
+	readonly operations: readonly Operation[];
+}

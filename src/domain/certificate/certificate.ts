@@ -1,0 +1,31 @@
+// A certificate that our CA has issued, as the registry remembers it.
+import type { CertificateId, ClientId, PartnerId } from '../../kernel/ids.ts';
+
+export type CertificateProfileName = 'partner-client' | 'server' | 'service' | 'operator';
+
+export interface Certificate {
+	readonly id: CertificateId;
+	readonly profile: CertificateProfileName;
+	/** Lower-case hexadecimal serial number, at least 64 random bits. */
+	readonly serial: string;
+	/** base64url SHA-256 of the DER certificate. */
+	readonly thumbprint: string;
+	/** base64url SHA-256 of the DER SubjectPublicKeyInfo: one key must not serve two partners. */
+	readonly publicKeyHash: string;
+	/** The authority that signed it: `partner-issuing` or `platform-issuing`. */
+	readonly issuer: string;
+	/** The one URI SAN (`spiffe://…`), or the first DNS name of a server certificate. */
+	readonly subject: string;
+	readonly partnerId?: PartnerId;
+	readonly clientId?: ClientId;
+	readonly status: 'active' | 'revoked';
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+	/** The certificate alone, PEM. */
+	readonly pem: string;
+	readonly createdAtMs: number;
+	readonly updatedAtMs: number;
+	readonly revokedAtMs?: number;
+	readonly revocationReason?: string;
+	readonly revision: number;
+}

@@ -1,0 +1,17 @@
+// A client is an OAuth client of a partner (RFC 6749 §2): the thing that authenticates and calls.
+import type { ClientId, PartnerId } from '../../kernel/ids.ts';
+
+export type ClientEnvironment = 'sandbox' | 'production';
+
+export interface Client {
+	readonly id: ClientId;
+	readonly partnerId: PartnerId;
+	readonly name: string;
+	readonly environment: ClientEnvironment;
+	readonly status: 'active' | 'disabled';
+	/** Tokens of this client issued before this second (JWT `iat`) are refused; 0 when nothing was cut off. */
+	readonly tokensNotBeforeSeconds: number;
+	readonly createdAtMs: number;
+	readonly updatedAtMs: number;
+	readonly revision: number;
+}

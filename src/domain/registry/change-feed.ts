@@ -1,0 +1,32 @@
+// The ordered feed of what changed: one small message per changed record, in commit order. Gateways keep
+// their snapshot current from it, however many records there are.
+import type { Client } from '../client/client.ts';
+import type { Credential } from '../client/credential.ts';
+import type { Partner } from '../partner/partner.ts';
+import type { Subscription } from '../product/subscription.ts';
+import type { TokenRevocation } from '../token/revocation-store.ts';
+
+/** One changed record, whole. */
+export type RegistryChange =
+	| { readonly kind: 'partner'; readonly record: Partner }
+	| { readonly kind: 'client'; readonly record: Client }
+	| { readonly kind: 'credential'; readonly record: Credential }
+	| { readonly kind: 'subscription'; readonly record: Subscription }
+	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation };
+
+export interface NumberedChange {
+	/** Rises by commit order, without reuse; gaps are allowed. */
+	readonly sequence: number;
+	readonly change: RegistryChange;
+}
+
+export interface ChangeFeed {
+	/** Adds a change; call it in the transaction that makes the change. Resolves with its sequence. */
+	append(change: RegistryChange): Promise<number>;
+	/** Changes after `sequence`, in order, at most `limit`. */
+	after(sequence: number, limit: number): Promise<readonly NumberedChange[]>;
+	/** The highest sequence so far; 0 when there is none. */
+	latest(): Promise<number>;
+	/** Forgets changes up to and including `sequence`. `latest` never falls. */
+	prune(sequence: number): Promise<void>;
+}

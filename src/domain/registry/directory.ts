@@ -1,0 +1,122 @@
+// The registry as decisions see it: all live records in memory, indexed for constant-time look-ups and kept
+// current by the change feed, one record per change. The gateway threads and the authorization server each
+// hold one; none of them asks the store on a request.
+import type { CertificateId, ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
+import type { Client } from '../client/client.ts';
+import type { Credential } from '../client/credential.ts';
+import type { Partner } from '../partner/partner.ts';
+import type { Subscription } from '../product/subscription.ts';
+import type { TokenRevocation } from '../token/revocation-store.ts';
+import type { NumberedChange, RegistryChange } from './change-feed.ts';
+
+/** Everything a directory starts from, as of `sequence` of the change feed. */
+export interface DirectoryState {
+	readonly sequence: number;
+	readonly partners: readonly Partner[];
+	readonly clients: readonly Client[];
+	readonly credentials: readonly Credential[];
+	readonly subscriptions: readonly Subscription[];
+	readonly tokenRevocations: readonly TokenRevocation[];
+}
+
+export class Directory {
+	readonly #partners = new Map<PartnerId, Partner>();
+	readonly #clients = new Map<ClientId, Client>();
+	readonly #credentials = new Map<CredentialId, Credential>();
+	readonly #credentialsByThumbprint = new Map<string, Credential>();
+	readonly #credentialsByCertificate = new Map<CertificateId, Credential>();
+	readonly #subscriptions = new Map<ClientId, Map<SubscriptionId, Subscription>>();
+	/** From jti to the second after which the revocation no longer matters. */
+	readonly #revokedTokens = new Map<string, number>();
+	#sequence: number;
+
+	constructor(state: DirectoryState) {
+		for (const record of state.partners) this.#apply({ kind: 'partner', record });
+		for (const record of state.clients) this.#apply({ kind: 'client', record });
+		for (const record of state.credentials) this.#apply({ kind: 'credential', record });
+		for (const record of state.subscriptions) this.#apply({ kind: 'subscription', record });
+		for (const record of state.tokenRevocations) this.#apply({ kind: 'token-revocation', record });
+		this.#sequence = state.sequence;
+	}
+
+	/** The change up to which this directory is current. */
+	get sequence(): number {
+		return this.#sequence;
+	}
+
+	/** Applies one change. A change that is already in (its sequence is not higher) is passed over. */
+	apply(numbered: NumberedChange): void {
+		if (numbered.sequence <= this.#sequence) return;
+		this.#apply(numbered.change);
+		this.#sequence = numbered.sequence;
+	}
+
+	partner(id: PartnerId): Partner | undefined {
+		return this.#partners.get(id);
+	}
+
+	client(id: ClientId): Client | undefined {
+		return this.#clients.get(id);
+	}
+
+	credential(id: CredentialId): Credential | undefined {
+		return this.#credentials.get(id);
+	}
+
+	credentialByThumbprint(thumbprint: string): Credential | undefined {
+		return this.#credentialsByThumbprint.get(thumbprint);
+	}
+
+	credentialByCertificate(id: CertificateId): Credential | undefined {
+		return this.#credentialsByCertificate.get(id);
+	}
+
+	/** Active subscriptions of a client, oldest first. */
+	subscriptions(client: ClientId): IteratorObject<Subscription, undefined> {
+		return (this.#subscriptions.get(client) ?? new Map<SubscriptionId, Subscription>()).values();
+	}
+
+	isTokenRevoked(jti: string): boolean {
+		return this.#revokedTokens.has(jti);
+	}
+
+	/** Forgets revocations of tokens that have expired by now; call it now and then. */
+	forgetExpired(nowSeconds: number): void {
+		for (const [jti, expiresAt] of this.#revokedTokens) if (expiresAt < nowSeconds) this.#revokedTokens.delete(jti);
+	}
+
+	#apply(change: RegistryChange): void {
+		switch (change.kind) {
+			case 'partner':
+				this.#partners.set(change.record.id, change.record);
+				return;
+			case 'client':
+				this.#clients.set(change.record.id, change.record);
+				return;
+			case 'credential':
+				this.#credentials.set(change.record.id, change.record);
+				this.#credentialsByThumbprint.set(change.record.thumbprint, change.record);
+				this.#credentialsByCertificate.set(change.record.certificateId, change.record);
+				return;
+			case 'subscription':
+				this.#applySubscription(change.record);
+				return;
+			case 'token-revocation':
+				this.#revokedTokens.set(change.record.jti, change.record.expiresAtSeconds);
+				return;
+		}
+	}
+
+	#applySubscription(subscription: Subscription): void {
+		let ofClient = this.#subscriptions.get(subscription.clientId);
+		if (subscription.status === 'ended') {
+			ofClient?.delete(subscription.id);
+			return;
+		}
+		if (ofClient === undefined) {
+			ofClient = new Map();
+			this.#subscriptions.set(subscription.clientId, ofClient);
+		}
+		ofClient.set(subscription.id, subscription);
+	}
+}

@@ -1,0 +1,46 @@
+// The registry is the store of what changes at run time. One port per aggregate stands beside its domain;
+// this file puts them together and states what a store owes to all of them.
+import type { CertificateStore } from '../certificate/certificate-store.ts';
+import type { ClientStore } from '../client/client-store.ts';
+import type { CredentialStore } from '../client/credential-store.ts';
+import type { PartnerStore } from '../partner/partner-store.ts';
+import type { SubscriptionStore } from '../product/subscription-store.ts';
+import type { RevocationStore } from '../token/revocation-store.ts';
+import type { ChangeFeed } from './change-feed.ts';
+import type { IdempotencyStore } from './idempotency-store.ts';
+import type { OperatorStore } from './operator-store.ts';
+
+/** All aggregates of one store, seen in one transaction or outside of any. */
+export interface Registry {
+	readonly partners: PartnerStore;
+	readonly clients: ClientStore;
+	readonly credentials: CredentialStore;
+	readonly certificates: CertificateStore;
+	readonly subscriptions: SubscriptionStore;
+	readonly revocations: RevocationStore;
+	readonly operators: OperatorStore;
+	readonly idempotency: IdempotencyStore;
+	readonly changes: ChangeFeed;
+}
+
+/**
+ * A registry that lasts.
+ * - What `transaction` returned is durable: it survives `kill -9` and a power cut.
+ * - A transaction whose work throws leaves no trace. Transactions of one store run one after the other.
+ */
+export interface RegistryStore extends Registry {
+	transaction<T>(work: (registry: Registry) => Promise<T>): Promise<T>;
+}
+
+/**
+ * Thrown by `update` when the stored revision is not the expected one, and by `insert` when the id or a
+ * unique key is taken. Operations turn it into the faults `revision_mismatch` and `conflict`.
+ */
+export class StoreConflict extends Error {
+	readonly reason: 'revision' | 'unique';
+	constructor(reason: 'revision' | 'unique', message: string) {
+		super(message);
+		this.name = 'StoreConflict';
+		this.reason = reason;
+	}
+}

@@ -1,0 +1,214 @@
+// The closed table of expected failures. A fault is named by who owns it, and has two texts: `detail` is for
+// the partner (it never echoes input), `internal` for the log. Renderers at the edge turn a fault into
+// RFC 9457 problem details or an RFC 6749 §5.2 error; nothing else decides a status code.
+// docs/errors.md is generated from this table.
+
+/** Who has to act: the caller, a policy of the owner, the configuration, the upstream, or Sallyport itself. */
+export type FaultOwner = 'client' | 'policy' | 'config' | 'upstream' | 'platform';
+
+interface FaultKind {
+	readonly owner: FaultOwner;
+	readonly status: number;
+	readonly title: string;
+	/** The `error` code of RFC 6749 §5.2, where the token endpoint can answer with this fault. */
+	readonly oauthError?: string;
+	/** When a retry of the same request can succeed. */
+	readonly retry: 'never' | 'later' | 'after-change';
+}
+
+export const FAULTS = {
+	// admitRequest
+	malformed_request: { owner: 'client', status: 400, title: 'The request is not valid HTTP', retry: 'never' },
+	body_too_large: { owner: 'client', status: 413, title: 'The request body is too large', retry: 'never' },
+	target_too_long: { owner: 'client', status: 414, title: 'The request target is too long', retry: 'never' },
+	misdirected_request: { owner: 'client', status: 421, title: 'This host is not served here', retry: 'never' },
+	header_fields_too_large: {
+		owner: 'client',
+		status: 431,
+		title: 'Too many or too large header fields',
+		retry: 'never',
+	},
+	method_not_implemented: { owner: 'client', status: 501, title: 'The method is not implemented', retry: 'never' },
+	// matchRoute
+	route_not_found: { owner: 'client', status: 404, title: 'No such operation', retry: 'never' },
+	method_not_allowed: { owner: 'client', status: 405, title: 'The method is not allowed here', retry: 'never' },
+	// authenticateClient
+	token_missing: { owner: 'client', status: 401, title: 'An access token is required', retry: 'after-change' },
+	token_invalid: { owner: 'client', status: 401, title: 'The access token is not valid', retry: 'after-change' },
+	token_expired: { owner: 'client', status: 401, title: 'The access token has expired', retry: 'after-change' },
+	token_revoked: { owner: 'policy', status: 401, title: 'The access token was revoked', retry: 'after-change' },
+	certificate_missing: {
+		owner: 'client',
+		status: 401,
+		title: 'A client certificate is required',
+		retry: 'after-change',
+	},
+	certificate_invalid: {
+		owner: 'client',
+		status: 401,
+		title: 'The client certificate is not accepted',
+		retry: 'after-change',
+	},
+	certificate_expired: {
+		owner: 'client',
+		status: 401,
+		title: 'The client certificate has expired',
+		retry: 'after-change',
+	},
+	binding_mismatch: {
+		owner: 'client',
+		status: 401,
+		title: 'The access token belongs to another certificate',
+		retry: 'never',
+	},
+	credential_revoked: { owner: 'policy', status: 401, title: 'The credential was revoked', retry: 'after-change' },
+	client_disabled: { owner: 'policy', status: 401, title: 'The client is disabled', retry: 'after-change' },
+	partner_suspended: { owner: 'policy', status: 403, title: 'The partner is suspended', retry: 'after-change' },
+	// authorizeRequest
+	subscription_missing: {
+		owner: 'policy',
+		status: 403,
+		title: 'No subscription covers this operation',
+		retry: 'after-change',
+	},
+	insufficient_scope: { owner: 'client', status: 403, title: 'The access token lacks a scope', retry: 'after-change' },
+	resource_denied: { owner: 'policy', status: 403, title: 'This resource is not granted', retry: 'never' },
+	// spendLimits
+	limit_exceeded: { owner: 'policy', status: 429, title: 'A rate limit is exceeded', retry: 'later' },
+	// validateRequest
+	parameter_invalid: { owner: 'client', status: 400, title: 'A parameter breaks the API contract', retry: 'never' },
+	media_type_unsupported: { owner: 'client', status: 415, title: 'The media type is not supported', retry: 'never' },
+	body_malformed: { owner: 'client', status: 400, title: 'The request body cannot be parsed', retry: 'never' },
+	body_invalid: { owner: 'client', status: 422, title: 'The request body breaks the API contract', retry: 'never' },
+	// forwardRequest
+	upstream_unreachable: {
+		owner: 'upstream',
+		status: 502,
+		title: 'The service behind this API cannot be reached',
+		retry: 'later',
+	},
+	upstream_timeout: {
+		owner: 'upstream',
+		status: 504,
+		title: 'The service behind this API did not answer in time',
+		retry: 'later',
+	},
+	upstream_overloaded: {
+		owner: 'upstream',
+		status: 503,
+		title: 'The service behind this API is overloaded',
+		retry: 'later',
+	},
+	// protectResponse
+	response_invalid: {
+		owner: 'upstream',
+		status: 502,
+		title: 'The service answered outside its contract',
+		retry: 'later',
+	},
+	response_too_large: {
+		owner: 'upstream',
+		status: 502,
+		title: 'The service answered with too large a body',
+		retry: 'later',
+	},
+	// always
+	audit_unavailable: { owner: 'platform', status: 503, title: 'The request cannot be recorded now', retry: 'later' },
+	not_ready: { owner: 'platform', status: 503, title: 'The platform is starting or stopping', retry: 'later' },
+	internal_error: { owner: 'platform', status: 500, title: 'Something is wrong on our side', retry: 'later' },
+	// token endpoint (RFC 6749 §5.2, RFC 8707 §2)
+	oauth_invalid_request: {
+		owner: 'client',
+		status: 400,
+		title: 'The token request is malformed',
+		oauthError: 'invalid_request',
+		retry: 'never',
+	},
+	oauth_invalid_client: {
+		owner: 'client',
+		status: 401,
+		title: 'Client authentication failed',
+		oauthError: 'invalid_client',
+		retry: 'after-change',
+	},
+	oauth_unauthorized_client: {
+		owner: 'policy',
+		status: 400,
+		title: 'The client may not use this grant',
+		oauthError: 'unauthorized_client',
+		retry: 'after-change',
+	},
+	oauth_unsupported_grant_type: {
+		owner: 'client',
+		status: 400,
+		title: 'The grant type is not supported',
+		oauthError: 'unsupported_grant_type',
+		retry: 'never',
+	},
+	oauth_invalid_scope: {
+		owner: 'client',
+		status: 400,
+		title: 'The scope is not granted',
+		oauthError: 'invalid_scope',
+		retry: 'after-change',
+	},
+	oauth_invalid_target: {
+		owner: 'client',
+		status: 400,
+		title: 'The resource is not granted',
+		oauthError: 'invalid_target',
+		retry: 'after-change',
+	},
+	oauth_temporarily_unavailable: {
+		owner: 'platform',
+		status: 503,
+		title: 'No token can be issued now',
+		oauthError: 'temporarily_unavailable',
+		retry: 'later',
+	},
+	// admin API and certificate authority
+	operator_unauthenticated: {
+		owner: 'client',
+		status: 401,
+		title: 'An operator certificate is required',
+		retry: 'after-change',
+	},
+	input_invalid: { owner: 'client', status: 400, title: 'The input is not valid', retry: 'never' },
+	not_found: { owner: 'client', status: 404, title: 'Not found', retry: 'never' },
+	conflict: { owner: 'client', status: 409, title: 'The state does not allow this', retry: 'after-change' },
+	revision_mismatch: { owner: 'client', status: 412, title: 'Somebody else changed it first', retry: 'after-change' },
+	precondition_required: { owner: 'client', status: 428, title: 'If-Match is required', retry: 'after-change' },
+	idempotency_mismatch: {
+		owner: 'client',
+		status: 422,
+		title: 'The idempotency key was used with another payload',
+		retry: 'never',
+	},
+	csr_rejected: { owner: 'client', status: 422, title: 'The certificate request is not acceptable', retry: 'never' },
+} as const satisfies Record<string, FaultKind>;
+
+/** The name of a row of the fault table. */
+export type FaultCode = keyof typeof FAULTS;
+
+/** One expected failure. */
+export interface Fault {
+	readonly code: FaultCode;
+	/** What the caller may know and can do about it. Never echoes input, never names an internal host, file or library. */
+	readonly detail: string;
+	/** What the operator needs to know. Never holds a secret, token, key or body value. */
+	readonly internal?: string;
+	/** Seconds after which a retry makes sense; becomes `Retry-After`. */
+	readonly retryAfterSeconds?: number;
+	/** Further members of the problem document (RFC 9457 §3.2), such as `errors` or `violated-policies`. */
+	readonly members?: { readonly [name: string]: unknown };
+}
+
+/** Makes a fault of the table. */
+export function fault(code: FaultCode, detail: string, more: Omit<Fault, 'code' | 'detail'> = {}): Fault {
+	return { code, detail, ...more };
+}
+
+/** Looks up the table row of a fault. */
+export function faultKind(of: Fault | FaultCode): FaultKind {
+	return FAULTS[typeof of === 'string' ? of : of.code];
+}
