@@ -75,6 +75,7 @@ export const FAULTS = {
 	resource_denied: { owner: 'policy', status: 403, title: 'This resource is not granted', retry: 'never' },
 	// spendLimits
 	limit_exceeded: { owner: 'policy', status: 429, title: 'A rate limit is exceeded', retry: 'later' },
+	limit_unavailable: { owner: 'platform', status: 503, title: 'Limits cannot be counted now', retry: 'later' },
 	// validateRequest
 	parameter_invalid: { owner: 'client', status: 400, title: 'A parameter breaks the API contract', retry: 'never' },
 	media_type_unsupported: { owner: 'client', status: 415, title: 'The media type is not supported', retry: 'never' },
@@ -184,7 +185,26 @@ export const FAULTS = {
 		title: 'The idempotency key was used with another payload',
 		retry: 'never',
 	},
+	idempotency_in_progress: {
+		owner: 'client',
+		status: 409,
+		title: 'The same command is still being carried out',
+		retry: 'later',
+	},
+	origin_refused: { owner: 'client', status: 403, title: 'Calls from this web origin are refused', retry: 'never' },
+	change_unconfirmed: {
+		owner: 'platform',
+		status: 503,
+		title: 'The change is made but not confirmed everywhere',
+		retry: 'later',
+	},
 	csr_rejected: { owner: 'client', status: 422, title: 'The certificate request is not acceptable', retry: 'never' },
+	authority_unavailable: {
+		owner: 'platform',
+		status: 503,
+		title: 'The certificate authority cannot issue now',
+		retry: 'later',
+	},
 } as const satisfies Record<string, FaultKind>;
 
 /** The name of a row of the fault table. */

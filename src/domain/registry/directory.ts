@@ -51,6 +51,22 @@ export class Directory {
 		this.#sequence = numbered.sequence;
 	}
 
+	/** Everything in it, to start another directory from. Ended subscriptions are left out: they decide nothing. */
+	state(): DirectoryState {
+		return {
+			sequence: this.#sequence,
+			partners: [...this.#partners.values()],
+			clients: [...this.#clients.values()],
+			credentials: [...this.#credentials.values()],
+			subscriptions: [...this.#subscriptions.values()].flatMap((ofClient) => [...ofClient.values()]),
+			tokenRevocations: [...this.#revokedTokens].map(([jti, expiresAtSeconds]) => ({
+				jti,
+				expiresAtSeconds,
+				revokedAtMs: 0,
+			})),
+		};
+	}
+
 	partner(id: PartnerId): Partner | undefined {
 		return this.#partners.get(id);
 	}

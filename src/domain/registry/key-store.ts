@@ -2,7 +2,13 @@
 // keys). A store encrypts the private part at rest (shared envelope format) and decrypts it on reading.
 import type { Secret } from '../../kernel/secret.ts';
 
-export type KeyPurpose = 'certificate-authority' | 'token-signing' | 'assertion-signing' | 'server' | 'service';
+export type KeyPurpose =
+	| 'certificate-authority'
+	| 'token-signing'
+	| 'assertion-signing'
+	| 'ledger-signing'
+	| 'server'
+	| 'service';
 
 export interface StoredKey {
 	/** Unique name, such as `ca/root`, `token/2026-11-23-1`, `server/gateway`. */

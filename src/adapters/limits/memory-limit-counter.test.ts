@@ -1,0 +1,4 @@
+import { testLimitCounter } from './limit-counter-contract.ts';
+import { createMemoryLimitCounter } from './memory-limit-counter.ts';
+
+testLimitCounter('memory', (slotsMax) => createMemoryLimitCounter(slotsMax));

@@ -1,0 +1,152 @@
+// The registry over the state in memory. Each call is one step of a transaction, or a transaction of its own.
+import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
+import type { Page, PageRequest } from '../../../domain/registry/page.ts';
+import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
+import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
+import type { MemoryState } from './memory-state.ts';
+import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
+import type { MemoryTransaction } from './memory-transaction.ts';
+
+/** Runs one step in the transaction that is running already, or in one of its own. */
+export type Enter = <T>(step: (transaction: MemoryTransaction) => T) => Promise<T>;
+
+/** Makes the registry that reads and changes `state` by steps that `enter` runs. */
+export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry {
+	return {
+		...createAggregateStores(state, enter),
+		revocations: createRevocationStore(state, enter),
+		idempotency: createIdempotencyStore(state, enter),
+		changes: createChangeFeed(state, enter),
+	};
+}
+
+function createAggregateStores(
+	state: MemoryState,
+	enter: Enter,
+): Omit<Registry, 'revocations' | 'idempotency' | 'changes'> {
+	const { partners, clients, credentials, certificates, subscriptions, operators } = state;
+	return {
+		partners: {
+			...basics(partners, enter),
+			list: (page) => enter(() => list(partners, page, {})),
+		},
+		clients: {
+			...basics(clients, enter),
+			list: (page, filter = {}) => enter(() => list(clients, page, filter)),
+		},
+		credentials: {
+			...basics(credentials, enter),
+			findByThumbprint: (thumbprint) => enter(() => credentials.findByUnique(0, thumbprint)),
+			list: (page, filter = {}) => enter(() => list(credentials, page, filter)),
+		},
+		certificates: {
+			...basics(certificates, enter),
+			findByThumbprint: (thumbprint) => enter(() => certificates.findByUnique(0, thumbprint)),
+			listByPublicKey: (hash) => enter(() => certificates.select((one) => one.publicKeyHash === hash)),
+			list: (page, { expiresBeforeMs, ...filter } = {}) =>
+				enter(() =>
+					list(certificates, page, filter, (one) => expiresBeforeMs === undefined || one.notAfterMs < expiresBeforeMs),
+				),
+		},
+		subscriptions: {
+			...basics(subscriptions, enter),
+			list: (page, filter = {}) => enter(() => list(subscriptions, page, filter)),
+		},
+		operators: {
+			...basics(operators, enter),
+			findByThumbprint: (thumbprint) => enter(() => operators.findByUnique(0, thumbprint)),
+			list: () => enter(() => operators.select(() => true)),
+		},
+	};
+}
+
+/** What every aggregate's port has in common. */
+function basics<T extends MemoryRecord>(table: MemoryTable<T>, enter: Enter) {
+	return {
+		insert: (record: T) => enter((transaction) => table.insert(transaction, record)),
+		get: (id: T['id']) => enter(() => table.get(id)),
+		update: (record: T, expectedRevision: number) =>
+			enter((transaction) => table.update(transaction, record, expectedRevision)),
+	};
+}
+
+/** Reads one page of the records whose members equal those of `filter`; a member that is undefined matches all. */
+function list<T extends MemoryRecord>(
+	table: MemoryTable<T>,
+	page: PageRequest,
+	filter: Partial<Pick<T, 'id'>> & { readonly [K in keyof T]?: T[K] | undefined },
+	matches: (record: T) => boolean = () => true,
+): Page<T> {
+	const wanted = Object.entries(filter).filter(([, value]) => value !== undefined) as [keyof T, unknown][];
+	const isWanted = (record: T): boolean => wanted.every(([member, value]) => record[member] === value);
+	return pageOf(
+		table.select((record) => isWanted(record) && matches(record), page.after, recordsToRead(page)),
+		page,
+	);
+}
+
+function createRevocationStore({ revocations }: MemoryState, enter: Enter): Registry['revocations'] {
+	return {
+		insert: (revocation) =>
+			enter((transaction) => {
+				const stored = revocations.get(revocation.jti);
+				const expiresAtSeconds = Math.max(revocation.expiresAtSeconds, stored?.expiresAtSeconds ?? 0);
+				revocations.set(transaction, revocation.jti, frozenCopy({ ...revocation, ...stored, expiresAtSeconds }));
+			}),
+		listLive: (nowSeconds) =>
+			enter(() =>
+				revocations
+					.entries()
+					.map(([, revocation]) => revocation)
+					.filter((revocation) => revocation.expiresAtSeconds >= nowSeconds)
+					.toArray()
+					.sort((a, b) => (a.jti < b.jti ? -1 : 1)),
+			),
+		deleteExpired: (nowSeconds) =>
+			enter((transaction) =>
+				revocations.deleteWhere(transaction, (revocation) => revocation.expiresAtSeconds < nowSeconds),
+			),
+	};
+}
+
+function createIdempotencyStore({ answers }: MemoryState, enter: Enter): Registry['idempotency'] {
+	return {
+		get: (key) => enter(() => answers.get(key)),
+		insert: (answer) =>
+			enter((transaction) => {
+				if (answers.get(answer.key) !== undefined) {
+					throw new StoreConflict('unique', 'an answer is stored under this idempotency key');
+				}
+				answers.set(transaction, answer.key, frozenCopy(answer));
+			}),
+		deleteExpired: (nowMs) =>
+			enter((transaction) => answers.deleteWhere(transaction, (answer) => answer.expiresAtMs <= nowMs)),
+	};
+}
+
+function createChangeFeed({ changes, counter }: MemoryState, enter: Enter): Registry['changes'] {
+	return {
+		append: (change: RegistryChange) =>
+			enter((transaction) => {
+				const before = counter.sequence;
+				counter.sequence = before + 1;
+				transaction.onRollback(() => {
+					counter.sequence = before;
+				});
+				changes.set(transaction, counter.sequence, frozenCopy(change));
+				return counter.sequence;
+			}),
+		after: (sequence, limit) =>
+			enter(() =>
+				changes
+					.entries()
+					.filter(([at]) => at > sequence)
+					.toArray()
+					.sort(([a], [b]) => a - b)
+					.slice(0, checkChangeLimit(limit))
+					.map(([at, change]) => ({ sequence: at, change })),
+			),
+		latest: () => enter(() => counter.sequence),
+		prune: (sequence) => enter((transaction) => changes.deleteWhere(transaction, (_, at) => at <= sequence)),
+	};
+}

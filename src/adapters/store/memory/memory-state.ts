@@ -1,0 +1,63 @@
+// What a registry in memory holds: the same tables, unique keys and references as the SQL adapters have.
+import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import type { Client } from '../../../domain/client/client.ts';
+import type { Credential } from '../../../domain/client/credential.ts';
+import type { Partner } from '../../../domain/partner/partner.ts';
+import type { Subscription } from '../../../domain/product/subscription.ts';
+import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
+import type { IdempotentAnswer } from '../../../domain/registry/idempotency-store.ts';
+import type { Operator } from '../../../domain/registry/operator-store.ts';
+import type { TokenRevocation } from '../../../domain/token/revocation-store.ts';
+import { MemoryMap } from './memory-map.ts';
+import { MemoryTable } from './memory-table.ts';
+
+/** Everything that a registry in memory holds. */
+export type MemoryState = ReturnType<typeof createMemoryState>;
+
+/** Makes the empty state. */
+export function createMemoryState() {
+	const partners = new MemoryTable<Partner>('partners');
+	const clients = new MemoryTable<Client>('clients', [], (client) => check(partners.get(client.partnerId)));
+	const ofClient = (record: { readonly clientId: string; readonly partnerId: string }): void => {
+		check(clients.get(record.clientId)?.partnerId === record.partnerId);
+	};
+	const certificates = new MemoryTable<Certificate>(
+		'certificates',
+		[(certificate) => certificate.thumbprint, (certificate) => `${certificate.issuer} ${certificate.serial}`],
+		({ clientId, partnerId }) => {
+			if (clientId !== undefined && partnerId !== undefined) ofClient({ clientId, partnerId });
+		},
+	);
+	const credentials = new MemoryTable<Credential>(
+		'credentials',
+		[(credential) => credential.thumbprint],
+		(credential) => {
+			ofClient(credential);
+			check(certificates.get(credential.certificateId));
+		},
+	);
+	const subscriptions = new MemoryTable<Subscription>(
+		'subscriptions',
+		[(one) => (one.status === 'active' ? `${one.clientId} ${one.productId}` : undefined)],
+		ofClient,
+	);
+	const operators = new MemoryTable<Operator>('operators', [(operator) => operator.thumbprint]);
+	return {
+		partners,
+		clients,
+		certificates,
+		credentials,
+		subscriptions,
+		operators,
+		revocations: new MemoryMap<string, TokenRevocation>(),
+		answers: new MemoryMap<string, IdempotentAnswer>(),
+		changes: new MemoryMap<number, RegistryChange>(),
+		/** The latest sequence of the change feed. */
+		counter: { sequence: 0 },
+	};
+}
+
+/** Throws when a record refers to one that does not exist: that is a mistake of the program, not a conflict. */
+function check(reference: unknown): void {
+	if (reference === undefined || reference === false) throw new Error('a record refers to one that does not exist');
+}

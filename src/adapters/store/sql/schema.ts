@@ -1,0 +1,114 @@
+// The tables as Kysely sees them; the migrations of each database make them. A record of the registry is one JSON
+// document in `body`; what is searched for are columns that the database itself derives from it, so that a
+// document and its columns cannot disagree.
+import type { GeneratedAlways } from 'kysely';
+
+interface DocumentRow {
+	id: string;
+	/** JSON text of the whole record. */
+	body: string;
+	revision: GeneratedAlways<number>;
+}
+
+interface PartnerRow extends DocumentRow {}
+
+interface ClientRow extends DocumentRow {
+	partner_id: GeneratedAlways<string>;
+}
+
+interface CredentialRow extends DocumentRow {
+	client_id: GeneratedAlways<string>;
+	thumbprint: GeneratedAlways<string>;
+}
+
+interface CertificateRow extends DocumentRow {
+	partner_id: GeneratedAlways<string | null>;
+	client_id: GeneratedAlways<string | null>;
+	thumbprint: GeneratedAlways<string>;
+	public_key_hash: GeneratedAlways<string>;
+	not_after_ms: GeneratedAlways<number>;
+}
+
+interface SubscriptionRow extends DocumentRow {
+	partner_id: GeneratedAlways<string>;
+	client_id: GeneratedAlways<string>;
+}
+
+interface OperatorRow extends DocumentRow {
+	thumbprint: GeneratedAlways<string>;
+}
+
+interface TokenRevocationRow {
+	jti: string;
+	expires_at_seconds: number;
+	revoked_at_ms: number;
+}
+
+interface IdempotencyRow {
+	key: string;
+	fingerprint: string;
+	status: number;
+	body: string;
+	/** JSON object. */
+	headers: string;
+	expires_at_ms: number;
+}
+
+interface ChangeRow {
+	sequence: number;
+	kind: string;
+	/** JSON text of the whole record. */
+	record: string;
+}
+
+/** Running numbers that never fall, whatever is deleted. */
+interface CounterRow {
+	name: 'change' | 'configuration';
+	value: number;
+}
+
+interface KeyRow {
+	name: string;
+	purpose: string;
+	/** The PKCS#8 PEM, sealed by the envelope. */
+	private_key: Uint8Array;
+	/** Version of the key-encryption key that `private_key` names. */
+	key_version: string;
+	certificate_pem: string;
+	created_at_ms: number;
+}
+
+interface ConfigurationRevisionRow {
+	number: number;
+	digest: string;
+	source: string;
+	loaded_at_ms: number;
+}
+
+interface MigrationRow {
+	number: number;
+	name: string;
+	/** SHA-256 (hex) of the migration's statements. */
+	checksum: string;
+	applied_at_ms: number;
+}
+
+/** All tables by name. */
+export interface SqlSchema {
+	partners: PartnerRow;
+	clients: ClientRow;
+	credentials: CredentialRow;
+	certificates: CertificateRow;
+	subscriptions: SubscriptionRow;
+	operators: OperatorRow;
+	token_revocations: TokenRevocationRow;
+	idempotent_answers: IdempotencyRow;
+	changes: ChangeRow;
+	counters: CounterRow;
+	keys: KeyRow;
+	configuration_revisions: ConfigurationRevisionRow;
+	schema_migrations: MigrationRow;
+}
+
+/** Tables whose rows are documents of the registry. */
+export type DocumentTableName = 'partners' | 'clients' | 'credentials' | 'certificates' | 'subscriptions' | 'operators';

@@ -1,0 +1,104 @@
+// The registry over Kysely: each port is a table of documents, searched by the columns that the ports name.
+import type { Kysely } from 'kysely';
+import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import type { CertificateStore } from '../../../domain/certificate/certificate-store.ts';
+import type { Client } from '../../../domain/client/client.ts';
+import type { ClientStore } from '../../../domain/client/client-store.ts';
+import type { Credential } from '../../../domain/client/credential.ts';
+import type { CredentialStore } from '../../../domain/client/credential-store.ts';
+import type { Partner } from '../../../domain/partner/partner.ts';
+import type { PartnerStore } from '../../../domain/partner/partner-store.ts';
+import type { Subscription } from '../../../domain/product/subscription.ts';
+import type { SubscriptionStore } from '../../../domain/product/subscription-store.ts';
+import type { Operator, OperatorStore } from '../../../domain/registry/operator-store.ts';
+import type { Registry } from '../../../domain/registry/registry.ts';
+import { DocumentTable, type RegistryRecord } from './document-table.ts';
+import type { DocumentTableName, SqlSchema } from './schema.ts';
+import { createSqlChangeFeed } from './sql-change-feed.ts';
+import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
+import { createSqlRevocationStore } from './sql-revocation-store.ts';
+
+/** Runs work in the transaction that is running already, or in one of its own. */
+export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;
+
+/** Makes the registry that reads and writes through `database`, which may be a transaction. */
+export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomically): Registry {
+	return {
+		partners: createPartnerStore(database),
+		clients: createClientStore(database),
+		credentials: createCredentialStore(database),
+		certificates: createCertificateStore(database),
+		subscriptions: createSubscriptionStore(database),
+		operators: createOperatorStore(database),
+		revocations: createSqlRevocationStore(database),
+		idempotency: createSqlIdempotencyStore(database),
+		changes: createSqlChangeFeed(database, atomically),
+	};
+}
+
+function createPartnerStore(database: Kysely<SqlSchema>): PartnerStore {
+	const table = new DocumentTable<Partner, 'partners'>(database, 'partners');
+	return { ...basics(table), list: (page) => table.list(page, []) };
+}
+
+function createClientStore(database: Kysely<SqlSchema>): ClientStore {
+	const table = new DocumentTable<Client, 'clients'>(database, 'clients');
+	return {
+		...basics(table),
+		list: (page, filter) => table.list(page, [{ column: 'partner_id', operator: '=', value: filter?.partnerId }]),
+	};
+}
+
+function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
+	const table = new DocumentTable<Credential, 'credentials'>(database, 'credentials');
+	return {
+		...basics(table),
+		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
+		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
+	};
+}
+
+function createCertificateStore(database: Kysely<SqlSchema>): CertificateStore {
+	const table = new DocumentTable<Certificate, 'certificates'>(database, 'certificates');
+	return {
+		...basics(table),
+		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
+		listByPublicKey: (publicKeyHash) => table.all([{ column: 'public_key_hash', operator: '=', value: publicKeyHash }]),
+		list: (page, filter) =>
+			table.list(page, [
+				{ column: 'partner_id', operator: '=', value: filter?.partnerId },
+				{ column: 'client_id', operator: '=', value: filter?.clientId },
+				{ column: 'not_after_ms', operator: '<', value: filter?.expiresBeforeMs },
+			]),
+	};
+}
+
+function createSubscriptionStore(database: Kysely<SqlSchema>): SubscriptionStore {
+	const table = new DocumentTable<Subscription, 'subscriptions'>(database, 'subscriptions');
+	return {
+		...basics(table),
+		list: (page, filter) =>
+			table.list(page, [
+				{ column: 'partner_id', operator: '=', value: filter?.partnerId },
+				{ column: 'client_id', operator: '=', value: filter?.clientId },
+			]),
+	};
+}
+
+function createOperatorStore(database: Kysely<SqlSchema>): OperatorStore {
+	const table = new DocumentTable<Operator, 'operators'>(database, 'operators');
+	return {
+		...basics(table),
+		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
+		list: () => table.all([]),
+	};
+}
+
+/** What every aggregate's port has in common. */
+function basics<T extends RegistryRecord, N extends DocumentTableName>(table: DocumentTable<T, N>) {
+	return {
+		insert: (record: T) => table.insert(record),
+		get: (id: T['id']) => table.get(id),
+		update: (record: T, expectedRevision: number) => table.update(record, expectedRevision),
+	};
+}

@@ -1,0 +1,233 @@
+// The part of the store contract about the aggregates of the registry: reading back, unique keys, revisions, paging.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RegistryStore } from '../../domain/registry/registry.ts';
+import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
+import {
+	certificateFixture,
+	clientFixture,
+	credentialFixture,
+	fixtureId,
+	insertFixtures,
+	operatorFixture,
+	partnerFixture,
+	subscriptionFixture,
+} from './store-fixture.ts';
+
+/** Inserts fixtures in one transaction. */
+function fill(registry: RegistryStore, count: number): Promise<void> {
+	return registry.transaction(async (inside) => {
+		for (let index = 1; index <= count; index++) await insertFixtures(inside, index);
+	});
+}
+
+/** Defines the tests of the aggregates. */
+export function checkAggregates(openStore: OpenStore): void {
+	test('every record is read back as it was written, and an unknown id gives undefined', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		await registry.operators.insert(operatorFixture(1));
+		assert.deepEqual(await registry.partners.get(partnerFixture(1).id), partnerFixture(1));
+		assert.deepEqual(await registry.clients.get(clientFixture(1).id), clientFixture(1));
+		assert.deepEqual(await registry.certificates.get(certificateFixture(1).id), certificateFixture(1));
+		assert.deepEqual(await registry.credentials.get(credentialFixture(1).id), credentialFixture(1));
+		assert.deepEqual(await registry.subscriptions.get(subscriptionFixture(1).id), subscriptionFixture(1));
+		assert.deepEqual(await registry.operators.get(operatorFixture(1).id), operatorFixture(1));
+		assert.equal(await registry.partners.get(fixtureId('prt', 9)), undefined);
+		assert.equal(await registry.clients.get(fixtureId('cli', 9)), undefined);
+		assert.equal(await registry.certificates.get(fixtureId('crt', 9)), undefined);
+		assert.equal(await registry.credentials.get(fixtureId('crd', 9)), undefined);
+		assert.equal(await registry.subscriptions.get(fixtureId('sub', 9)), undefined);
+		assert.equal(await registry.operators.get(fixtureId('opr', 9)), undefined);
+	});
+
+	test('what is stored does not change when the caller changes its own object', async (context) => {
+		const { registry } = await openStore(context);
+		const account = ['A-1'];
+		await fill(registry, 1);
+		const given = subscriptionFixture(2, {
+			clientId: fixtureId('cli', 1),
+			partnerId: fixtureId('prt', 1),
+			productId: 'other',
+			grants: { account },
+		});
+		await registry.subscriptions.insert(given);
+		account.push('A-2');
+		assert.deepEqual((await registry.subscriptions.get(given.id))?.grants, { account: ['A-1'] });
+	});
+
+	test('an id is taken once', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 1);
+		await registry.operators.insert(operatorFixture(1));
+		await rejectsWithConflict(registry.partners.insert(partnerFixture(1)), 'unique');
+		await rejectsWithConflict(registry.clients.insert(clientFixture(1)), 'unique');
+		await rejectsWithConflict(
+			registry.certificates.insert(certificateFixture(1, { thumbprint: 'x', serial: 'x' })),
+			'unique',
+		);
+		await rejectsWithConflict(registry.credentials.insert(credentialFixture(1, { thumbprint: 'x' })), 'unique');
+		await rejectsWithConflict(registry.subscriptions.insert(subscriptionFixture(1, { productId: 'x' })), 'unique');
+		await rejectsWithConflict(registry.operators.insert(operatorFixture(1, { thumbprint: 'x' })), 'unique');
+	});
+
+	test('a thumbprint, and a serial of one issuer, is taken once', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 1);
+		await registry.operators.insert(operatorFixture(1));
+		const ours = { partnerId: fixtureId('prt', 1), clientId: fixtureId('cli', 1), certificateId: fixtureId('crt', 1) };
+		await rejectsWithConflict(
+			registry.credentials.insert(credentialFixture(2, { ...ours, thumbprint: 'thumbprint-1' })),
+			'unique',
+		);
+		await rejectsWithConflict(registry.operators.insert(operatorFixture(2, { thumbprint: 'operator-1' })), 'unique');
+		const { partnerId, clientId } = ours;
+		const certificate = certificateFixture(2, { partnerId, clientId });
+		await rejectsWithConflict(registry.certificates.insert({ ...certificate, thumbprint: 'thumbprint-1' }), 'unique');
+		await rejectsWithConflict(registry.certificates.insert({ ...certificate, serial: 'a1' }), 'unique');
+		await registry.certificates.insert({ ...certificate, serial: 'a1', issuer: 'platform-issuing' });
+	});
+
+	test('an update that would take the unique key of another record is refused', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		const stolen = credentialFixture(2, { thumbprint: 'thumbprint-1', revision: 2 });
+		await rejectsWithConflict(registry.credentials.update(stolen, 1), 'unique');
+		assert.deepEqual(await registry.credentials.get(stolen.id), credentialFixture(2));
+	});
+
+	test('a client has at most one active subscription of a product', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		const ours = { partnerId: fixtureId('prt', 1), clientId: fixtureId('cli', 1) };
+		await rejectsWithConflict(registry.subscriptions.insert(subscriptionFixture(3, ours)), 'unique');
+		await registry.subscriptions.insert(subscriptionFixture(3, { ...ours, productId: 'payments' }));
+		await registry.subscriptions.update(subscriptionFixture(1, { status: 'ended', revision: 2 }), 1);
+		await registry.subscriptions.insert(subscriptionFixture(4, ours));
+		const revived = subscriptionFixture(1, { status: 'active', revision: 3 });
+		await rejectsWithConflict(registry.subscriptions.update(revived, 2), 'unique');
+		await registry.subscriptions.insert(subscriptionFixture(5, { ...ours, status: 'ended' }));
+	});
+
+	test('an update needs the stored revision, and raises it', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 1);
+		const renamed = partnerFixture(1, { name: 'Renamed', revision: 2 });
+		await registry.partners.update(renamed, 1);
+		assert.deepEqual(await registry.partners.get(renamed.id), renamed);
+		await rejectsWithConflict(registry.partners.update(renamed, 1), 'revision');
+		await rejectsWithConflict(registry.partners.update(partnerFixture(9, { revision: 2 }), 1), 'revision');
+		await assert.rejects(registry.partners.update(renamed, 2), RangeError);
+		await rejectsWithConflict(registry.clients.update(clientFixture(1, { revision: 3 }), 2), 'revision');
+		await rejectsWithConflict(registry.credentials.update(credentialFixture(1, { revision: 3 }), 2), 'revision');
+		await rejectsWithConflict(registry.certificates.update(certificateFixture(1, { revision: 3 }), 2), 'revision');
+		await rejectsWithConflict(registry.subscriptions.update(subscriptionFixture(1, { revision: 3 }), 2), 'revision');
+		await rejectsWithConflict(registry.operators.update(operatorFixture(1, { revision: 2 }), 1), 'revision');
+	});
+
+	test('of many updates from one revision at once exactly one wins', async (context) => {
+		const { registry } = await openStore(context);
+		await registry.partners.insert(partnerFixture(1));
+		const outcomes = await Promise.allSettled(
+			Array.from({ length: 20 }, (_, index) =>
+				registry.partners.update(partnerFixture(1, { name: `Writer ${index}`, revision: 2 }), 1),
+			),
+		);
+		const winners = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [index] : []));
+		assert.equal(winners.length, 1);
+		assert.equal((await registry.partners.get(partnerFixture(1).id))?.name, `Writer ${winners[0]}`);
+	});
+
+	test('a member that an update leaves out is gone', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 1);
+		const revoked = { status: 'revoked', revokedAtMs: 5, revocationReason: 'keyCompromise' } as const;
+		await registry.credentials.update(credentialFixture(1, { ...revoked, revision: 2 }), 1);
+		assert.equal((await registry.credentials.get(credentialFixture(1).id))?.revocationReason, 'keyCompromise');
+		await registry.credentials.update(credentialFixture(1, { revision: 3 }), 2);
+		const stored = await registry.credentials.get(credentialFixture(1).id);
+		assert.equal(stored !== undefined && 'revokedAtMs' in stored, false);
+	});
+
+	test('records are found by thumbprint and by public key, also after an update, and never under the old one', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		await registry.operators.insert(operatorFixture(1));
+		assert.deepEqual(await registry.credentials.findByThumbprint('thumbprint-2'), credentialFixture(2));
+		assert.deepEqual(await registry.certificates.findByThumbprint('thumbprint-2'), certificateFixture(2));
+		assert.deepEqual(await registry.operators.findByThumbprint('operator-1'), operatorFixture(1));
+		assert.equal(await registry.credentials.findByThumbprint('THUMBPRINT-2'), undefined);
+		const renewed = operatorFixture(1, { thumbprint: 'operator-new', revision: 2 });
+		await registry.operators.update(renewed, 1);
+		assert.deepEqual(await registry.operators.findByThumbprint('operator-new'), renewed);
+		assert.equal(await registry.operators.findByThumbprint('operator-1'), undefined);
+		const server = certificateFixture(3, { profile: 'server', publicKeyHash: 'public-key-1' });
+		const { partnerId: _partner, clientId: _client, ...unowned } = server;
+		await registry.certificates.insert(unowned);
+		assert.deepEqual(await registry.certificates.listByPublicKey('public-key-1'), [certificateFixture(1), unowned]);
+		assert.deepEqual(await registry.certificates.listByPublicKey('public-key-9'), []);
+	});
+
+	test('pages follow the ids without gap or repetition, and the last one says so', async (context) => {
+		const { registry } = await openStore(context);
+		// Written in another order than the one of the ids.
+		for (const index of [3, 1, 5, 2, 4]) await registry.partners.insert(partnerFixture(index));
+		const first = await registry.partners.list({ limit: 2 });
+		assert.deepEqual(first, { items: [partnerFixture(1), partnerFixture(2)], next: partnerFixture(2).id });
+		const second = await registry.partners.list({ limit: 3, after: partnerFixture(2).id });
+		assert.deepEqual(second, { items: [partnerFixture(3), partnerFixture(4), partnerFixture(5)] });
+		assert.deepEqual(await registry.partners.list({ limit: 3, after: partnerFixture(5).id }), { items: [] });
+		for (const limit of [0, 201, 1.5, Number.NaN]) await assert.rejects(registry.partners.list({ limit }), RangeError);
+		for (const index of [2, 1]) await registry.operators.insert(operatorFixture(index));
+		assert.deepEqual(await registry.operators.list(), [operatorFixture(1), operatorFixture(2)]);
+	});
+
+	test('lists are filtered by partner, client and expiry, page by page', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 3);
+		const ours = { partnerId: fixtureId('prt', 1), clientId: fixtureId('cli', 1) };
+		await registry.clients.insert(clientFixture(4, { partnerId: ours.partnerId }));
+		await registry.certificates.insert(certificateFixture(4, ours));
+		await registry.credentials.insert(credentialFixture(4, ours));
+		await registry.subscriptions.insert(subscriptionFixture(4, { ...ours, productId: 'payments' }));
+		const page = { limit: 10 };
+		const { partnerId, clientId } = ours;
+		assert.deepEqual(idsOf(await registry.clients.list(page, { partnerId })), ['1', '4']);
+		assert.deepEqual(idsOf(await registry.credentials.list(page, { clientId })), ['1', '4']);
+		assert.deepEqual(idsOf(await registry.certificates.list(page, { partnerId })), ['1', '4']);
+		assert.deepEqual(idsOf(await registry.certificates.list(page, { clientId })), ['1', '4']);
+		const expiresBeforeMs = certificateFixture(3).notAfterMs;
+		assert.deepEqual(idsOf(await registry.certificates.list(page, { expiresBeforeMs })), ['1', '2']);
+		assert.deepEqual(idsOf(await registry.certificates.list(page, { partnerId, expiresBeforeMs })), ['1']);
+		assert.deepEqual(idsOf(await registry.subscriptions.list(page, { partnerId })), ['1', '4']);
+		assert.deepEqual(idsOf(await registry.subscriptions.list(page, { clientId })), ['1', '4']);
+		assert.deepEqual(idsOf(await registry.clients.list({ limit: 1, after: fixtureId('cli', 1) }, { partnerId })), [
+			'4',
+		]);
+		// An empty id is the id of nobody, and never the absence of a filter.
+		assert.deepEqual(idsOf(await registry.clients.list(page, { partnerId: '' as typeof partnerId })), []);
+	});
+
+	test('nothing belongs to a client under the name of another partner', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		const mixed = { partnerId: fixtureId('prt', 1), clientId: fixtureId('cli', 2) };
+		await assert.rejects(registry.subscriptions.insert(subscriptionFixture(3, { ...mixed, productId: 'payments' })));
+		await assert.rejects(registry.certificates.insert(certificateFixture(3, mixed)));
+		const certificateId = fixtureId('crt', 1);
+		await assert.rejects(registry.credentials.insert(credentialFixture(3, { ...mixed, certificateId })));
+		await assert.rejects(registry.credentials.update(credentialFixture(1, { ...mixed, revision: 2 }), 1));
+		await assert.rejects(
+			registry.credentials.insert(
+				credentialFixture(3, { partnerId: fixtureId('prt', 1), clientId: fixtureId('cli', 1) }),
+			),
+			'a credential whose certificate does not exist',
+		);
+		assert.equal(await registry.subscriptions.get(fixtureId('sub', 3)), undefined);
+		assert.deepEqual(await registry.credentials.get(fixtureId('crd', 1)), credentialFixture(1));
+	});
+}
+
+function idsOf(page: { readonly items: readonly { readonly id: string }[] }): string[] {
+	return page.items.map((item) => item.id.replace(/^[a-z]+_0*/, ''));
+}

@@ -1,0 +1,56 @@
+// `credential`: list, show, revoke.
+import { type Command, Option } from 'commander';
+import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
+import { REVOCATION_REASONS } from '../domain/certificate/revoke-credential.ts';
+import type { CommandIo } from './command-io.ts';
+import { memberColumn, printRecord, printRecords } from './print-records.ts';
+
+const COLUMNS = [
+	memberColumn('id', 'id'),
+	memberColumn('client', 'clientId'),
+	memberColumn('kind', 'kind'),
+	memberColumn('status', 'status'),
+	memberColumn('not after', 'notAfter'),
+];
+
+/** Adds the noun `credential` to the program. */
+export function credentialCommands(program: Command, io: CommandIo): void {
+	const credential = program.command('credential').description('what clients prove themselves with');
+	withLimit(withAdminOptions(credential.command('list')))
+		.description('list credentials, oldest first')
+		.option('--client <id>', 'only credentials of this client')
+		.addHelpText('after', '\nExamples:\n  $ sallyport credential list --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a')
+		.action((options: AdminOptions & { client?: string; limit: number }) =>
+			runAdminAction(io, options, async (session) => {
+				const records = await readList(session, '/credentials', { clientId: options.client }, options.limit);
+				printRecords(io, session.output, records, COLUMNS);
+			}),
+		);
+	withAdminOptions(credential.command('show'))
+		.description('show a credential')
+		.argument('<credential>', 'id of the credential')
+		.addHelpText('after', '\nExamples:\n  $ sallyport credential show crd_01k9zq3m7x8v5n2c4r6t8w0y1a')
+		.action((id: string, options: AdminOptions) =>
+			runAdminAction(io, options, async (session) => {
+				printRecord(io, session.output, (await session.client.get(`/credentials/${segment(id)}`)).body);
+			}),
+		);
+	withAdminOptions(credential.command('revoke'))
+		.description('revoke a credential for good, from the next request on, also on open connections')
+		.argument('<credential>', 'id of the credential')
+		.addOption(new Option('--reason <reason>', 'why').choices(REVOCATION_REASONS).makeOptionMandatory())
+		.addHelpText(
+			'after',
+			'\nExamples:\n  $ sallyport credential revoke crd_01k9zq3m7x8v5n2c4r6t8w0y1a --reason key-compromise',
+		)
+		.action((id: string, options: AdminOptions & { reason: string }) =>
+			runAdminAction(io, options, async (session) => {
+				const body = { reason: options.reason };
+				printRecord(
+					io,
+					session.output,
+					(await session.client.post(`/credentials/${segment(id)}/revoke`, { body })).body,
+				);
+			}),
+		);
+}

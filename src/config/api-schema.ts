@@ -1,0 +1,195 @@
+// The part of the configuration that exposes APIs. Strict: an unknown key anywhere stops the load. There is no default
+// for who may call an operation: authentication, scopes and resources are written down for each, or it does not load.
+// The description of each field is the operator's manual; docs/configuration.md is generated from it.
+import { z } from 'zod';
+import {
+	basePath,
+	byteSize,
+	canonicalHttpsUrl,
+	checkedText,
+	durationMs,
+	filePath,
+	identifier,
+	patternText,
+	scope,
+	title,
+	upstreamUrl,
+} from './schema-field.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const mask = z
+	.strictObject({
+		path: checkedText(() => undefined).describe(
+			'Where: a JSONPath (RFC 9535) of names, indexes, wildcards and descendants, such as `$.Data.Account[*].Iban` ' +
+				'or `$..iban`. Filters, slices and functions are refused, because they cost time on every response.',
+		),
+		method: z
+			.enum(['remove', 'redact', 'last4', 'pan', 'iban', 'email'])
+			.describe(
+				'How. `remove` drops the member, `redact` writes `***`, `last4` and `pan` keep the last four characters, ' +
+					'`iban` the country and the last four, `email` the first letter and the domain. A value of another ' +
+					'type than text is redacted whole.',
+			),
+	})
+	.describe('Hides one place of every successful JSON response.');
+
+const masks = z.array(mask).max(100);
+
+const resourceRule = z
+	.strictObject({
+		type: patternText(
+			/^[a-z][a-z0-9-]{0,62}$/,
+			'a resource type begins with a lower-case letter and goes on in a-z, 0-9 and "-"',
+			'Write a singular noun, such as account.',
+		).describe('Type of the resource, such as `account`. Subscriptions grant ids of this type.'),
+		from: z
+			.string()
+			.describe(
+				'Where the request names the resource: `path.<parameter>`, `query.<parameter>` or `body.<JSONPath>`, such as ' +
+					'`path.AccountId` or `body.$.Data.DebtorAccount.Id`. A request that does not name it is refused.',
+			),
+	})
+	.describe('One resource that a request touches; the subscription must have been granted it.');
+
+/** One operation, as the configuration writes it. */
+const operation = z
+	.strictObject({
+		authentication: z
+			.enum(['mtls'])
+			.describe(
+				'Required: how the caller proves who it is. `mtls` = an access token that is bound to the client certificate ' +
+					'of the connection (RFC 8705). There is no way to expose an operation without authentication.',
+			),
+		scopes: z
+			.array(scope())
+			.min(1)
+			.max(20)
+			.describe('Required, at least one: the access token must carry all of them. Each must be in a product.'),
+		resources: z
+			.array(resourceRule)
+			.max(10)
+			.describe(
+				'Required: the resources that a request touches. With `[]` nothing is checked beyond the scopes: every ' +
+					'subscriber may reach every record that the operation can give.',
+			),
+		audit: z
+			.enum(['buffered', 'durable'])
+			.default('buffered')
+			.describe(
+				'When the ledger entry must be on disk. `durable`: before the answer leaves, at the cost of some milliseconds; ' +
+					'a request that cannot be recorded is refused. `buffered`: at most 20 ms or 256 entries later, which a ' +
+					'crash can lose; the loss itself is recorded.',
+			),
+		masks: masks.default([]).describe('Masks of this operation, besides those of the API.'),
+		requestBodyMax: byteSize(0, 16 * MIB)
+			.prefault('64KiB')
+			.describe('Largest request body, 0B to 16MiB. A larger one is refused with 413 before it is read.'),
+		responseBodyMax: byteSize(1, 64 * MIB)
+			.prefault('1MiB')
+			.describe(
+				'Largest response body of the upstream, 1B to 64MiB. A larger one becomes a 502. Responses are held in ' +
+					'memory to be checked and masked: this times the number of parallel requests is memory.',
+			),
+	})
+	.describe('The decisions about one operation of the document.');
+
+const upstream = z
+	.strictObject({
+		url: upstreamUrl().describe(
+			'Address of the internal service: scheme, host, port, and the path that is put before the path of each ' +
+				'operation. https, unless `insecure` is true.',
+		),
+		insecure: z
+			.boolean()
+			.default(false)
+			.describe(
+				'WARNING: `true` allows a plain http URL. Requests, responses and the signed statement about the caller then ' +
+					'cross the network in clear text, and the gateway cannot tell the service from an impostor.',
+			),
+		caFile: filePath()
+			.optional()
+			.describe(
+				'PEM file of the authorities that may have issued the certificate of the service. Default: the CA of the platform.',
+			),
+		certificateFile: filePath()
+			.optional()
+			.describe(
+				'PEM file with the certificate that the gateway shows to the service. Needs `keyFile`. Default: its own.',
+			),
+		keyFile: filePath().optional().describe('PEM file with the private key of `certificateFile`, not encrypted.'),
+		audience: z
+			.string()
+			.min(1)
+			.max(200)
+			.optional()
+			.describe(
+				'The `aud` of the `Sallyport-Assertion` that the service verifies. Default: scheme, host and port of `url`.',
+			),
+		connectTimeout: durationMs(10, 60_000)
+			.prefault('2s')
+			.describe('Longest time to connect, TLS handshake included: 10ms to 1m. Afterwards 502.'),
+		responseTimeout: durationMs(10, 600_000)
+			.prefault('10s')
+			.describe('Longest time from the end of the request to the head of the response: 10ms to 10m. Afterwards 504.'),
+		bodyTimeout: durationMs(10, 600_000)
+			.prefault('10s')
+			.describe('Longest pause within the body of the response: 10ms to 10m. Afterwards 504.'),
+		connections: z
+			.int()
+			.min(1)
+			.max(1024)
+			.default(32)
+			.describe(
+				'Connections of each gateway thread to the service, 1 to 1024; the service sees this times `gateway.threads`.',
+			),
+		queue: z
+			.int()
+			.min(0)
+			.max(10_000)
+			.default(128)
+			.describe(
+				'Requests of each gateway thread that may wait for a connection, 0 to 10000. More are refused with 503.',
+			),
+	})
+	.describe('The internal service behind the API.');
+
+/** One API, as the configuration writes it. */
+export const apiSchema = z
+	.strictObject({
+		version: patternText(
+			/^[a-z0-9][a-z0-9._-]{0,31}$/,
+			'a version is text in lower case, such as v1',
+			'Write v1, or quote the number: "1".',
+		).describe('Version of the API, such as `v1`. Part of the key of its operations: `<api>/<version>/<operation>`.'),
+		title: title().optional().describe('Name that partners read. Default: the title in the document.'),
+		document: filePath().describe(
+			'The OpenAPI document (3.0, 3.1 or 3.2; YAML or JSON) that requests and responses are held to, relative to this ' +
+				'file. It may refer to other files in the folder of this file, never to a network address.',
+		),
+		basePath: basePath()
+			.optional()
+			.describe(
+				'Where the API starts on the gateway. Default: `/<api>/<version>`. One base path never lies within another.',
+			),
+		resource: canonicalHttpsUrl()
+			.optional()
+			.describe(
+				'Resource indicator (RFC 8707): what clients ask tokens for, and the `aud` of these tokens. APIs with the same ' +
+					'resource accept the same tokens. Default: https, the first name and the port of the gateway, the base path.',
+			),
+		upstream,
+		masks: masks.default([]).describe('Masks of every operation of the API.'),
+		operations: z
+			.record(z.string().min(1).max(200), operation)
+			.describe(
+				'What is exposed: from operationId to the decisions about it. Operations of the document that are not listed do ' +
+					'not exist for partners. An operation without an operationId is named by method and path in camel case: ' +
+					'`GET /accounts/{AccountId}` is `getAccountsAccountId`.',
+			),
+	})
+	.describe('One version of one API.');
+
+/** The name of an API, the key under `apis`. */
+export const apiName = identifier('an API');

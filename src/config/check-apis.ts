@@ -1,0 +1,162 @@
+// Holds each API against its document: the document loads, its operations are the ones that are configured, and what the
+// gateway needs to decide about them is there.
+import type { ApiVersion, OpenApiDocument, Upstream } from '../domain/api/api.ts';
+import { type ApiDocument, loadApiDocument } from './api-document.ts';
+import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';
+import type { PathStep } from './config-problem.ts';
+import type { ApiInput } from './configuration-schema.ts';
+import { type Draft, refuseTooMany } from './draft.ts';
+import { readAuthorities, readIdentity } from './identity-files.ts';
+import { suggestName } from './nearest-name.ts';
+
+const APIS_MAX = 200;
+const OPERATIONS_MAX = 2000;
+
+/** Checks all APIs, and gives those of which enough is right to be looked at further. */
+export async function checkApis(draft: Draft): Promise<readonly ApiVersion[]> {
+	refuseTooMany(draft, ['apis'], draft.input.apis, APIS_MAX);
+	const apis: ApiVersion[] = [];
+	// One after the other: parsing is what takes the time, and it would not get shorter side by side.
+	for (const [name, input] of Object.entries(draft.input.apis)) {
+		const api = await checkApi(draft, name, input);
+		if (api !== undefined) apis.push(api);
+	}
+	return apis;
+}
+
+async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<ApiVersion | undefined> {
+	const path = ['apis', name];
+	refuseTooMany(draft, [...path, 'operations'], input.operations, OPERATIONS_MAX);
+	checkMasks(draft, [...path, 'masks'], input.masks);
+	const upstream = await checkUpstream(draft, name, input);
+	const documentPath = [...path, 'document'];
+	const document = await loadApiDocument(draft.resolve(input.document), draft.folder);
+	if (!document.ok) {
+		for (const { message, remedy } of document.fault) draft.problems.add(documentPath, message, remedy);
+		return undefined;
+	}
+	const basePath = resolveBasePath(name, input);
+	const exposed = findOperations(draft, name, input, document.value, basePath);
+	const contract = await document.value.project(exposed.map(({ source }) => source));
+	if (!contract.ok) {
+		for (const { message, remedy } of contract.fault) draft.problems.add(documentPath, message, remedy);
+		return undefined;
+	}
+	checkContracts(draft, path, contract.value, exposed);
+	const resource = input.resource ?? `${gatewayOrigin(draft)}${basePath}`;
+	if (resource === draft.input.issuer) {
+		const message = 'the resource is the issuer itself';
+		draft.problems.add([...path, 'resource'], message, 'Give the API a URL of its own, such as that of its base path.');
+	}
+	return {
+		id: name,
+		version: input.version,
+		title: input.title ?? (document.value.title.slice(0, 200) || name),
+		basePath,
+		resource,
+		document: contract.value,
+		upstream,
+		operations: exposed.map(({ operation }) => operation),
+	};
+}
+
+/** Compiles what the gateway is going to compile, so that a document that cannot be held to is found out here. */
+function checkContracts(
+	draft: Draft,
+	path: readonly PathStep[],
+	contract: OpenApiDocument,
+	exposed: readonly ExposedOperation[],
+): void {
+	if (draft.compileContract === undefined) return;
+	for (const { operation } of exposed) {
+		const compiled = draft.compileContract(contract, operation);
+		if (compiled.ok) continue;
+		const message = `requests cannot be held to the document: ${compiled.fault}`;
+		draft.problems.add([...path, 'operations', operation.id], message, 'Correct the document there.', 'key');
+	}
+}
+
+/** Base path of an API, '' for the root. */
+function resolveBasePath(name: string, input: Pick<ApiInput, 'basePath' | 'version'>): string {
+	const basePath = input.basePath ?? `/${name}/${input.version}`;
+	return basePath === '/' ? '' : basePath;
+}
+
+function gatewayOrigin(draft: Draft): string {
+	const { names, port } = draft.input.listeners.gateway;
+	return `https://${names[0] ?? 'localhost'}${port === 443 ? '' : `:${port}`}`;
+}
+
+function findOperations(
+	draft: Draft,
+	name: string,
+	input: ApiInput,
+	document: ApiDocument,
+	basePath: string,
+): readonly ExposedOperation[] {
+	const path = ['apis', name, 'operations'];
+	const known = document.operations.map(({ id }) => id);
+	const exposed: ExposedOperation[] = [];
+	for (const [id, decisions] of Object.entries(input.operations)) {
+		const [source, second] = document.operations.filter((operation) => operation.id === id);
+		if (source === undefined) {
+			const message = `the document has no operation "${id}"`;
+			draft.problems.add([...path, id], message, suggestName(id, known, 'operation in the document'), 'key');
+			continue;
+		}
+		if (second !== undefined) {
+			const message = `the document has two operations "${id}": ${describe(source)} and ${describe(second)}`;
+			draft.problems.add([...path, id], message, 'Give each an operationId of its own in the document.', 'key');
+			continue;
+		}
+		const key = `${name}/${input.version}/${id}`;
+		const operation = checkOperation(draft, [...path, id], { source, decisions, key, basePath, masks: input.masks });
+		if (operation !== undefined) exposed.push({ source, operation });
+	}
+	if (Object.keys(input.operations).length === 0) {
+		draft.warnings.add(
+			path,
+			'nothing of this API is exposed',
+			`Add operations: ${known.slice(0, 8).join(', ')} …`,
+			'key',
+		);
+	}
+	return exposed;
+}
+
+function describe(operation: { readonly methodKey: string; readonly path: string }): string {
+	return `${operation.methodKey.toUpperCase()} ${operation.path}`;
+}
+
+async function checkUpstream(draft: Draft, name: string, input: ApiInput): Promise<Upstream> {
+	const path = ['apis', name, 'upstream'];
+	const { upstream } = input;
+	const url = new URL(upstream.url);
+	if (url.protocol === 'http:' && !upstream.insecure) {
+		const remedy = 'Use https. "insecure: true" allows http, for a service on this machine or inside a trusted mesh.';
+		draft.problems.add([...path, 'url'], 'the upstream is not reached over TLS', remedy);
+	} else if (url.protocol === 'http:') {
+		draft.warnings.add(
+			[...path, 'insecure'],
+			'requests and responses travel to the upstream in clear text',
+			'Use https.',
+		);
+	} else if (upstream.insecure) {
+		draft.warnings.add([...path, 'insecure'], '"insecure" has no effect on an https URL', 'Remove it.');
+	}
+	const identity = await readIdentity(draft, path, upstream, []);
+	const ca =
+		upstream.caFile === undefined ? undefined : await readAuthorities(draft, [...path, 'caFile'], upstream.caFile);
+	return {
+		origin: url.origin,
+		basePath: url.pathname.replace(/\/+$/, ''),
+		audience: upstream.audience ?? url.origin,
+		...(ca === undefined ? {} : { ca }),
+		...(identity === undefined ? {} : { certificate: identity.chain, key: identity.key }),
+		connectTimeoutMs: upstream.connectTimeout,
+		responseTimeoutMs: upstream.responseTimeout,
+		bodyTimeoutMs: upstream.bodyTimeout,
+		connectionsMax: upstream.connections,
+		queueMax: upstream.queue,
+	};
+}

@@ -1,0 +1,40 @@
+// Every request has one meaning: no two operations answer to the same method and path, and no API starts within another.
+import type { ApiVersion } from '../domain/api/api.ts';
+import { parsePathTemplate, shapeOf } from '../domain/api/path-template.ts';
+import type { Draft } from './draft.ts';
+
+/** Checks the paths of all APIs against each other. */
+export function checkRoutes(draft: Draft, apis: readonly ApiVersion[]): void {
+	refuseNesting(draft, apis);
+	refuseCollisions(draft, apis);
+}
+
+function refuseNesting(draft: Draft, apis: readonly ApiVersion[]): void {
+	for (const inner of apis) {
+		const outer = apis.find(
+			(api) => api.basePath !== inner.basePath && `${inner.basePath}/`.startsWith(`${api.basePath}/`),
+		);
+		if (outer === undefined) continue;
+		const message = `the base path ${inner.basePath} lies within ${outer.basePath || '/'} of the API ${outer.id}`;
+		draft.problems.add(['apis', inner.id, 'basePath'], message, 'Give each API a base path beside the others.');
+	}
+}
+
+function refuseCollisions(draft: Draft, apis: readonly ApiVersion[]): void {
+	const taken = new Map<string, string>();
+	for (const api of apis) {
+		for (const operation of api.operations) {
+			const template = parsePathTemplate(api.basePath + operation.path);
+			if (!template.ok) continue;
+			const route = `${operation.method} ${shapeOf(template.value)}`;
+			const other = taken.get(route);
+			if (other === undefined) {
+				taken.set(route, operation.key);
+				continue;
+			}
+			const message = `${operation.method} ${template.value.text} is also the path of ${other}`;
+			const remedy = 'Expose only one of the two, or give the APIs different base paths.';
+			draft.problems.add(['apis', api.id, 'operations', operation.id], message, remedy, 'key');
+		}
+	}
+}

@@ -1,0 +1,159 @@
+// The schema of the configuration file: at once its types, its checks, its JSON Schema and its reference manual.
+// It judges each value by itself; what must agree between values is judged by the check-… files beside it.
+import { z } from 'zod';
+import { apiName, apiSchema } from './api-schema.ts';
+import {
+	canonicalHttpsUrl,
+	durationSeconds,
+	filePath,
+	hostName,
+	identifier,
+	listenAddress,
+	patternText,
+	scope,
+	title,
+} from './schema-field.ts';
+
+const port = z.int().min(0).max(65_535);
+
+function tlsListener(hostDefault: string, portDefault: number, what: string) {
+	return z
+		.strictObject({
+			host: listenAddress()
+				.default(hostDefault)
+				.describe(`Address to listen at. Default \`${hostDefault}\`; 0.0.0.0 = every IPv4 address of the machine.`),
+			port: port.default(portDefault).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
+			names: z
+				.array(hostName())
+				.min(1)
+				.max(50)
+				.default(['localhost'])
+				.describe(
+					'Host names by which this listener is reached. A request for another host is refused with 421, and the ' +
+						'certificate holds these names.',
+				),
+			certificateFile: filePath()
+				.optional()
+				.describe(
+					'PEM file with the certificate chain, leaf first. Needs `keyFile`. Default: issued by the CA of the platform.',
+				),
+			keyFile: filePath()
+				.optional()
+				.describe('PEM file with the private key of `certificateFile`, not encrypted, readable by nobody else.'),
+		})
+		.prefault({})
+		.describe(what);
+}
+
+const listeners = z
+	.strictObject({
+		gateway: tlsListener('0.0.0.0', 8443, 'The gateway: where partners call the APIs.'),
+		authorizationServer: tlsListener('0.0.0.0', 8444, 'The authorization server: where partners get access tokens.'),
+		admin: tlsListener('127.0.0.1', 8445, 'The admin API. Keep it on a network that partners cannot reach.'),
+		private: z
+			.strictObject({
+				host: listenAddress()
+					.default('127.0.0.1')
+					.describe('Address to listen at. WARNING: there is no TLS and no authentication here; keep it on loopback.'),
+				port: port.default(8446).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
+			})
+			.prefault({})
+			.describe('Plain HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`.'),
+	})
+	.prefault({})
+	.describe('Where the platform listens.');
+
+const product = z
+	.strictObject({
+		title: title().describe('Name that partners read.'),
+		scopes: z
+			.array(scope())
+			.min(1)
+			.max(100)
+			.describe('Scopes that a subscriber may ask tokens for. Each must be demanded by an operation.'),
+		operations: z
+			.array(z.string().min(1).max(300))
+			.min(1)
+			.max(2000)
+			.describe('Operations in the product, as `<api>/<version>/<operation>`. All scopes of each must be in `scopes`.'),
+	})
+	.describe('A bundle of operations and scopes to which clients subscribe.');
+
+const limit = z
+	.strictObject({
+		name: patternText(
+			/^[a-z][a-z0-9_-]{0,31}$/,
+			'the name of a limit begins with a lower-case letter and goes on in a-z, 0-9, "-" and "_"',
+			'Write burst, sustained or daily.',
+		).describe('Name in the `RateLimit` fields of responses, such as `burst`. Once in a plan.'),
+		requests: z.int().min(1).max(1_000_000_000).describe('Requests that are allowed in each window, 1 to 10⁹.'),
+		window: durationSeconds(1, 31 * 86_400).describe('Length of the window in whole seconds: 1s to 31d.'),
+		per: z
+			.enum(['client', 'subscription', 'partner'])
+			.default('subscription')
+			.describe('Whose requests are counted together.'),
+	})
+	.describe('One rate limit. A request must pass all limits of its plan.');
+
+const plan = z
+	.strictObject({
+		title: title().describe('Name that partners read.'),
+		tokenTtl: durationSeconds(30, 3600)
+			.prefault('300s')
+			.describe('Lifetime of access tokens, 30s to 1h. Short: a token outlives a change of scopes by this long.'),
+		limits: z
+			.array(limit)
+			.max(8)
+			.describe('Required: the limits of each subscription. WARNING: with `[]` nothing limits the requests.'),
+	})
+	.describe('Limits and token lifetime that a subscription is held to.');
+
+/** The whole configuration file. */
+export const configurationSchema = z
+	.strictObject({
+		sallyport: z.literal(1).describe('Version of this format: 1.'),
+		trustDomain: patternText(
+			/^(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?$/,
+			'a trust domain is written in lower case, like a domain name',
+			'Write a domain name that the company owns, such as bank.example.',
+		).describe(
+			'SPIFFE trust domain of the certificates that the platform issues, such as `bank.example`. Never change it: ' +
+				'every certificate carries it, and all of them would be refused.',
+		),
+		issuer: canonicalHttpsUrl().describe(
+			'Issuer identifier of the authorization server (RFC 8414): the `iss` of every token and the base of its ' +
+				'endpoints. https, no query, no trailing slash.',
+		),
+		listeners,
+		gateway: z
+			.strictObject({
+				threads: z
+					.union([z.literal('auto'), z.int().min(1).max(64)])
+					.default('auto')
+					.describe('Threads of the gateway, 1 to 64, or `auto` for one per processor core.'),
+			})
+			.prefault({})
+			.describe('Settings of the gateway as a whole.'),
+		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
+		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
+		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),
+	})
+	.describe('Configuration of Sallyport.');
+
+/** A configuration file that passed its schema, with defaults filled in. */
+export type ConfigurationInput = z.output<typeof configurationSchema>;
+
+/** One API of it. */
+export type ApiInput = ConfigurationInput['apis'][string];
+
+/** One TLS listener of it. */
+export type TlsListenerInput = ConfigurationInput['listeners']['gateway'];
+
+/** The JSON Schema (2020-12) of the configuration file, for editors. */
+export function configurationJsonSchema(): object {
+	return {
+		$id: 'https://sallyport.example/configuration.schema.json',
+		title: 'Sallyport configuration',
+		...z.toJSONSchema(configurationSchema, { io: 'input' }),
+	};
+}

@@ -1,0 +1,192 @@
+// Issues one certificate: profile, names and dates are put together, linted, and signed. Pure but for the
+// signer: nothing is stored here. Serial numbers carry 126 random bits (CA/Browser BR §7.1 wants 64).
+import type { Clock } from '../../kernel/clock.ts';
+import { fault } from '../../kernel/faults.ts';
+import type { Fault } from '../../kernel/faults.ts';
+import type { Random } from '../../kernel/random.ts';
+import { fail, ok } from '../../kernel/result.ts';
+import type { Result } from '../../kernel/result.ts';
+import { isDnsName, parseIpAddress } from './host-name.ts';
+import type { Issuer } from './issuer.ts';
+import { lintCertificate } from './lint-certificate.ts';
+import type { LintedCertificate } from './lint-certificate.ts';
+import { encodePem } from './pem.ts';
+import { BACKDATE_MS, LIFETIME_MS_MIN, PROFILES } from './profile.ts';
+import type { Profile, ProfileName } from './profile.ts';
+import type { SubjectPublicKey } from './public-key.ts';
+import type { Signer } from './signer.ts';
+import { parseSpiffeId } from './spiffe-id.ts';
+import { certificateThumbprint } from './thumbprint.ts';
+import { encodeCertificate, encodeName, encodeTbs } from './x509-certificate.ts';
+import type { DistinguishedName } from './x509-certificate.ts';
+import { alternativeNamesExtension, authorityKeyIdentifierExtension } from './x509-extension.ts';
+import { basicConstraintsExtension, extendedKeyUsageExtension } from './x509-extension.ts';
+import { keyUsageExtension, subjectKeyIdentifierExtension } from './x509-extension.ts';
+import type { AlternativeNames } from './x509-extension.ts';
+
+/** What a certificate is asked to say. What the profile fixes cannot be asked for. */
+export interface CertificateRequest {
+	readonly profile: ProfileName;
+	readonly publicKey: SubjectPublicKey;
+	/** For people to read; no decision depends on it. */
+	readonly subject: DistinguishedName;
+	/** The SPIFFE id, for the profiles that carry one. */
+	readonly uri?: string;
+	/** Host names and addresses, for the `server` profile. */
+	readonly dnsNames?: readonly string[];
+	readonly ipAddresses?: readonly string[];
+	/** From now; at least a minute, at most what the profile allows, which is also the default. */
+	readonly lifetimeMs?: number;
+}
+
+/** A fresh certificate. */
+export interface IssuedCertificate {
+	readonly der: Buffer;
+	/** The certificate alone. */
+	readonly pem: string;
+	/** The certificate followed by that of its authority. */
+	readonly chainPem: string;
+	/** Lower-case hexadecimal. */
+	readonly serial: string;
+	/** base64url SHA-256 of `der`. */
+	readonly thumbprint: string;
+	/** base64url SHA-256 of the DER SubjectPublicKeyInfo. */
+	readonly publicKeyHash: string;
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+}
+
+/** What issuing needs from outside. */
+export interface IssueDependencies {
+	readonly clock: Clock;
+	readonly random: Random;
+}
+
+const HOST_NAMES_MAX = 50;
+
+/**
+ * Issues a certificate. Faults: `input_invalid` for a lifetime or name outside of the profile,
+ * `authority_unavailable` when the authority itself is not valid now.
+ */
+export async function issueCertificate(
+	issuer: Issuer,
+	request: CertificateRequest,
+	{ clock, random }: IssueDependencies,
+): Promise<Result<IssuedCertificate, Fault>> {
+	const profile = PROFILES[request.profile];
+	const validity = decideValidity(issuer, profile, request.lifetimeMs, clock.nowMs());
+	if (!validity.ok) return validity;
+	const names = decideNames(profile, request);
+	if (!names.ok) return names;
+	const serial = random.bytes(16);
+	// Clear the sign bit and set the next one: positive, and always 16 bytes.
+	serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
+	const { algorithm } = issuer.signer;
+	const tbs = encodeTbs({
+		serial,
+		algorithm,
+		issuer: issuer.subject,
+		subject: encodeName(request.subject),
+		...validity.value,
+		publicKey: request.publicKey,
+		extensions: profileExtensions(profile, request, names.value, issuer.keyId),
+	});
+	const linted = lintCertificate(tbs, request.profile, issuer);
+	if (!linted.ok) throw new Error(`a certificate did not pass the linter: ${linted.fault.join('; ')}`);
+	const der = await signCertificate(linted.value, issuer.signer);
+	const pem = encodePem('CERTIFICATE', der);
+	return ok({
+		der,
+		pem,
+		chainPem: pem + issuer.certificatePem,
+		serial: serial.toString('hex'),
+		thumbprint: certificateThumbprint(der),
+		publicKeyHash: request.publicKey.hash,
+		...validity.value,
+	});
+}
+
+/** Signs what the linter has passed, and nothing else. */
+async function signCertificate(linted: LintedCertificate, signer: Signer): Promise<Buffer> {
+	return encodeCertificate(linted.tbs, signer.algorithm, await signer.sign(linted.tbs));
+}
+
+interface Validity {
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+}
+
+function decideValidity(
+	issuer: Issuer,
+	profile: Profile,
+	asked: number | undefined,
+	nowMs: number,
+): Result<Validity, Fault> {
+	const lifetimeMs = asked ?? profile.lifetimeMsDefault;
+	if (!Number.isFinite(lifetimeMs) || lifetimeMs < LIFETIME_MS_MIN || lifetimeMs > profile.lifetimeMsMax) {
+		const days = Math.floor(profile.lifetimeMsMax / 86_400_000);
+		return fail(fault('input_invalid', `The lifetime must be between one minute and ${days} days.`));
+	}
+	// Whole seconds: rounded so that it is backdated by no more than BACKDATE_MS and lives no longer than asked.
+	const notBeforeMs = Math.max(Math.ceil((nowMs - BACKDATE_MS) / 1000) * 1000, issuer.notBeforeMs);
+	const wished = Math.min(nowMs + lifetimeMs, notBeforeMs + profile.lifetimeMsMax, issuer.notAfterMs);
+	const notAfterMs = Math.floor(wished / 1000) * 1000;
+	if (nowMs < issuer.notBeforeMs || notAfterMs <= nowMs)
+		return fail(
+			fault('authority_unavailable', 'The certificate authority cannot issue certificates at the moment.', {
+				internal: `the certificate of ${issuer.name} is not valid now; check the clock, or renew the authority`,
+			}),
+		);
+	return ok({ notBeforeMs, notAfterMs });
+}
+
+function decideNames(profile: Profile, request: CertificateRequest): Result<AlternativeNames, Fault> {
+	if (profile.names === 'none') return ok({});
+	if (profile.names !== 'host') {
+		const { uri = '' } = request;
+		if (parseSpiffeId(uri)?.kind === profile.names) return ok({ uris: [uri] });
+		return fail(fault('input_invalid', 'The certificate needs the SPIFFE id of the holder that its profile is for.'));
+	}
+	const { dnsNames = [], ipAddresses = [] } = request;
+	const addresses = ipAddresses.map(parseIpAddress).filter((address) => address !== undefined);
+	const count = dnsNames.length + ipAddresses.length;
+	if (addresses.length !== ipAddresses.length || !dnsNames.every(isDnsName) || count === 0 || count > HOST_NAMES_MAX)
+		return fail(
+			fault(
+				'input_invalid',
+				'A server certificate needs one to 50 host names in lower case, without wildcards, or IP addresses.',
+			),
+		);
+	return ok({ dnsNames, ipAddresses: addresses });
+}
+
+/** The extensions that are the same in every certificate of a profile, written once. */
+const FIXED_EXTENSIONS = {
+	'partner-client': fixedExtensions(PROFILES['partner-client']),
+	operator: fixedExtensions(PROFILES.operator),
+	service: fixedExtensions(PROFILES.service),
+	server: fixedExtensions(PROFILES.server),
+	issuing: fixedExtensions(PROFILES.issuing),
+	root: fixedExtensions(PROFILES.root),
+} as const satisfies Record<ProfileName, readonly Buffer[]>;
+
+function fixedExtensions(profile: Profile): readonly Buffer[] {
+	const extensions = [basicConstraintsExtension(profile.basicConstraints), keyUsageExtension(profile.keyUsage)];
+	if (profile.extendedKeyUsage.length > 0) extensions.push(extendedKeyUsageExtension(profile.extendedKeyUsage));
+	return extensions;
+}
+
+function profileExtensions(
+	profile: Profile,
+	request: CertificateRequest,
+	names: AlternativeNames,
+	authorityKeyId: Uint8Array,
+): Buffer[] {
+	const { commonName, organization } = request.subject;
+	const isNameless = commonName === undefined && organization === undefined;
+	const extensions = [...FIXED_EXTENSIONS[request.profile]];
+	if (profile.names !== 'none') extensions.push(alternativeNamesExtension(names, isNameless));
+	extensions.push(subjectKeyIdentifierExtension(request.publicKey.keyId));
+	extensions.push(authorityKeyIdentifierExtension(authorityKeyId));
+	return extensions;
+}

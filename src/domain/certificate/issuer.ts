@@ -1,0 +1,18 @@
+// What issuing needs to know of the authority that signs.
+import type { AuthorityName } from './profile.ts';
+import type { Signer } from './signer.ts';
+
+/** An authority as the issuing functions see it. */
+export interface Issuer {
+	readonly name: AuthorityName;
+	/** DER Name, byte for byte as in the authority's certificate. */
+	readonly subject: Buffer;
+	/** Subject key identifier of the authority's certificate. */
+	readonly keyId: Buffer;
+	/** Nothing that it signs is valid before or after these moments. */
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+	/** The authority's own certificate (PEM), which follows the leaf in a chain; '' for a root signing itself. */
+	readonly certificatePem: string;
+	readonly signer: Signer;
+}

@@ -1,0 +1,34 @@
+// Reads what a directory starts from: all live records and the sequence of the change feed, in one transaction, so
+// that no change falls between the records and the first change that is applied to them.
+import { type Clock, nowSeconds } from '../../kernel/clock.ts';
+import type { DirectoryState } from './directory.ts';
+import type { Page, PageRequest } from './page.ts';
+import type { RegistryStore } from './registry.ts';
+
+const PAGE_ITEMS = 200;
+
+/** Reads the state of the directory. Other transactions of the store wait meanwhile; call it at start only. */
+export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<DirectoryState> {
+	return store.transaction(async (registry) => {
+		const subscriptions = await readAll((page) => registry.subscriptions.list(page));
+		return {
+			sequence: await registry.changes.latest(),
+			partners: await readAll((page) => registry.partners.list(page)),
+			clients: await readAll((page) => registry.clients.list(page)),
+			credentials: await readAll((page) => registry.credentials.list(page)),
+			// An ended subscription decides nothing.
+			subscriptions: subscriptions.filter((subscription) => subscription.status === 'active'),
+			tokenRevocations: await registry.revocations.listLive(nowSeconds(clock)),
+		};
+	});
+}
+
+async function readAll<T>(list: (page: PageRequest) => Promise<Page<T>>): Promise<readonly T[]> {
+	const all: T[] = [];
+	let page = await list({ limit: PAGE_ITEMS });
+	for (;;) {
+		for (const item of page.items) all.push(item);
+		if (page.next === undefined) return all;
+		page = await list({ limit: PAGE_ITEMS, after: page.next });
+	}
+}

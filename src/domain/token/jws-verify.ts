@@ -1,0 +1,99 @@
+// Decides whether a compact JWS was signed by one of the keys that we trust. The algorithm follows from the key and
+// never from the token; a token that names another one is refused. So `none`, HMAC with a public key as its secret, and
+// a swap of curves are not cases to defend against: there is no way to ask for them. RFC 7515 §5.2, RFC 8725 §3.1.
+import { constants, createPublicKey, type JsonWebKeyInput, type KeyObject, verify } from 'node:crypto';
+import { fail, type Result } from '../../kernel/result.ts';
+import { type DecodedJws, decodeJws, type JwsRefusal } from './jwt.ts';
+import { isJsonObject } from './strict-json.ts';
+
+/** The signature algorithms that are verified, one for each kind of key. RS256 and HMAC are left out on purpose. */
+export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256';
+
+const KEYS_MAX = 64;
+const RSA_BITS_MIN = 2048;
+const RSA_BITS_MAX = 8192;
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const;
+
+/** The one algorithm that a public key may be used with; undefined for keys that are not accepted at all. */
+export function algorithmOfKey(key: KeyObject): JwsAlgorithm | undefined {
+	if (key.type !== 'public') return undefined;
+	const { namedCurve, modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
+	switch (key.asymmetricKeyType) {
+		case 'ec':
+			if (namedCurve === 'prime256v1') return 'ES256';
+			return namedCurve === 'secp384r1' ? 'ES384' : undefined;
+		case 'ed25519':
+			return 'EdDSA';
+		case 'rsa':
+			if (modulusLength === undefined || modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX) return undefined;
+			return publicExponent === 65537n ? 'PS256' : undefined;
+		default:
+			return undefined;
+	}
+}
+
+/**
+ * Verifies a compact JWS with the key that its `kid` names. Gives its parts, the payload still as bytes.
+ * The payload is not parsed before the signature has proven who wrote it.
+ */
+export function verifyJws(token: string, keys: ReadonlyMap<string, KeyObject>): Result<DecodedJws, JwsRefusal> {
+	const decoded = decodeJws(token);
+	if (!decoded.ok) return decoded;
+	const { header, signingInput, signature } = decoded.value;
+	const key = typeof header['kid'] === 'string' ? keys.get(header['kid']) : undefined;
+	if (key === undefined) return fail('key');
+	const algorithm = algorithmOfKey(key);
+	if (algorithm === undefined || header['alg'] !== algorithm) return fail('algorithm');
+	if (!isSignedBy(key, algorithm, signingInput, signature)) return fail('signature');
+	return decoded;
+}
+
+function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput: string, signature: Buffer): boolean {
+	const data = Buffer.from(signingInput, 'latin1');
+	switch (algorithm) {
+		case 'ES256':
+			return signature.length === 64 && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+		case 'ES384':
+			return signature.length === 96 && verify('sha384', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+		case 'EdDSA':
+			return signature.length === 64 && verify(null, data, key, signature);
+		case 'PS256':
+			return verify(
+				'sha256',
+				data,
+				{ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+				signature,
+			);
+	}
+}
+
+/**
+ * Reads a JWK Set (RFC 7517 §5) into verification keys by `kid`. All or nothing: undefined when a key repeats a `kid` or
+ * has none, carries private or symmetric material, is not for verifying, or names an algorithm other than its own.
+ */
+export function parseJwkSet(value: unknown): ReadonlyMap<string, KeyObject> | undefined {
+	if (!isJsonObject(value) || !Array.isArray(value['keys']) || value['keys'].length > KEYS_MAX) return undefined;
+	const keys = new Map<string, KeyObject>();
+	for (const jwk of value['keys'] as readonly unknown[]) {
+		if (!isJsonObject(jwk) || typeof jwk['kid'] !== 'string' || keys.has(jwk['kid'])) return undefined;
+		const key = parsePublicJwk(jwk);
+		if (key === undefined) return undefined;
+		keys.set(jwk['kid'], key);
+	}
+	return keys;
+}
+
+function parsePublicJwk(jwk: { readonly [name: string]: unknown }): KeyObject | undefined {
+	for (const name of PRIVATE_MEMBERS) if (Object.hasOwn(jwk, name)) return undefined;
+	if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return undefined;
+	const operations = jwk['key_ops'];
+	if (operations !== undefined && (!Array.isArray(operations) || !operations.includes('verify'))) return undefined;
+	try {
+		const key = createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
+		const algorithm = algorithmOfKey(key);
+		return algorithm !== undefined && jwk['alg'] === algorithm ? key : undefined;
+	} catch {
+		// node:crypto throws for a key type that it does not know and for a point that is not on its curve.
+		return undefined;
+	}
+}

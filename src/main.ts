@@ -1,0 +1,70 @@
+// The program: argv, signals, exit codes. The only file that touches `process`; everything else is given what it needs.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandIo } from './cli/command-io.ts';
+import { createProgram } from './cli/program.ts';
+import { Secret } from './kernel/secret.ts';
+
+const stop = new AbortController();
+let signals = 0;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+	process.on(signal, () => {
+		signals++;
+		// The first asks for an orderly end; who asks twice wants out now.
+		if (signals > 1) process.exit(130);
+		stop.abort();
+	});
+}
+
+const environment = { ...process.env };
+const keyEncryptionKey = environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
+// Child processes and crash reports inherit the environment; the key must not be in it.
+delete process.env['SALLYPORT_KEY_ENCRYPTION_KEY'];
+delete environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
+
+const io: CommandIo = {
+	stdout: (text) => void process.stdout.write(text),
+	stderr: (text) => void process.stderr.write(text),
+	isTerminal: process.stdout.isTTY === true,
+	signal: stop.signal,
+	env: environment,
+	cwd: process.cwd(),
+	setExitCode: (code) => {
+		process.exitCode = code;
+	},
+};
+
+const program = createProgram(io);
+
+program
+	.command('start')
+	.description('run the platform')
+	.option('--config <file>', 'configuration', 'sallyport.yaml')
+	.option('--data <dir>', 'folder of the platform’s own files: store, keys, ledger', 'data')
+	.option('--log <file>', 'where the log goes; - is standard output', '-')
+	.addHelpText(
+		'after',
+		'\nExamples:\n  $ ./sallyport start\n  $ ./sallyport start --config /etc/sallyport.yaml --data /var/lib/sallyport',
+	)
+	.action(async (options: { config: string; data: string; log: string }) => {
+		const { runStart } = await import('./platform/control/run-start.ts');
+		await runStart({ ...options, keyEncryptionKey: secretKey() }, io);
+	});
+
+program
+	.command('demo')
+	.description('run the platform with a demo bank and an onboarded demo partner')
+	.option('--data <dir>', 'folder of all files of the demo', 'data')
+	.option('--port-base <n>', 'first of five ports', '8443')
+	.addHelpText('after', '\nExamples:\n  $ ./sallyport demo\n  $ npm start -- --data /tmp/demo --port-base 9443')
+	.action(async (options: { data: string; portBase: string }) => {
+		const { runDemo } = await import('../demo/demo.ts');
+		await runDemo({ ...options, keyEncryptionKey: secretKey() }, io);
+	});
+
+function secretKey(): Secret | undefined {
+	return keyEncryptionKey === undefined ? undefined : new Secret(keyEncryptionKey);
+}
+
+await program.parseAsync(process.argv);
+// What is left now is idle (a keep-alive connection, a timer); it must not hold the program.
+if (process.exitCode !== undefined) await sleep(0);

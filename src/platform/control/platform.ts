@@ -1,0 +1,335 @@
+// Composition root of the control thread: brings the whole platform up in the order in which its parts depend on each
+// other, and down in the reverse order. The platform is ready only when a request would be served and recorded.
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Server as HttpServer } from 'node:http';
+import { createServer as createProbe } from 'node:net';
+import { join } from 'node:path';
+import { openLocalSigner } from '../../adapters/keys/local-signer.ts';
+import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
+import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts';
+import type { Store } from '../../adapters/store/store.ts';
+import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
+import type { ConfigProblem } from '../../config/config-problem.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import { loadConfiguration } from '../../config/load-configuration.ts';
+import { loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
+import { createCatalogue } from '../../domain/product/catalogue.ts';
+import { Directory } from '../../domain/registry/directory.ts';
+import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
+import { activeSigningKey, loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
+import { nowSeconds, systemClock } from '../../kernel/clock.ts';
+import { describeError, type Log } from '../../kernel/log.ts';
+import { systemRandom } from '../../kernel/random.ts';
+import type { Secret } from '../../kernel/secret.ts';
+import { spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
+import type { TlsIdentity } from '../gateway/messages.ts';
+import { startLedger } from '../ledger/start-ledger.ts';
+import { openStore } from '../store/open-store.ts';
+import { createChangePublisher } from './change-publisher.ts';
+import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
+import { provideLedgerKey } from './ledger-key.ts';
+import { createPrivateListener } from './private-listener.ts';
+import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
+import { openServices } from './services.ts';
+
+export interface PlatformOptions {
+	readonly configurationFile: string;
+	/** Folder of the platform's own files; made with mode 0700 when absent. */
+	readonly dataDirectory: string;
+	/** The key-encryption key from the environment (base64 of 32 bytes); undefined = a file in the data directory. */
+	readonly keyEncryptionKey: Secret | undefined;
+	readonly log: Log;
+}
+
+export interface Platform {
+	readonly configuration: Configuration;
+	readonly warnings: readonly ConfigProblem[];
+	/** Root certificate of the platform, PEM: what clients and upstreams verify our certificates with. */
+	readonly rootCa: string;
+	isReady(): boolean;
+	/** Issues, or gives again, the TLS identity of an internal service on this machine. */
+	provideServerIdentity(name: string, names: readonly string[]): Promise<TlsIdentity>;
+	/** Stops taking requests, lets running ones end, writes everything down. Safe to call twice. */
+	stop(): Promise<void>;
+}
+
+/** Thrown when the configuration does not load; nothing was started. */
+export class ConfigurationRefused extends Error {
+	readonly problems: readonly ConfigProblem[];
+	constructor(problems: readonly ConfigProblem[]) {
+		super('the configuration does not load');
+		this.name = 'ConfigurationRefused';
+		this.problems = problems;
+	}
+}
+
+/** Thrown when a port is taken: `reusePort` would let two platforms share it in silence. */
+export class PortTaken extends Error {
+	constructor(host: string, port: number) {
+		super(`${host}:${port} is taken by another program. Stop it, or choose other ports.`);
+		this.name = 'PortTaken';
+	}
+}
+
+const GRACE_MS = 10_000;
+const LIMIT_COUNTERS_MAX = 1 << 20;
+const IDENTITY_CHECK_MS = 6 * 3_600_000;
+const SWEEP_MS = 60_000;
+const FILES = { store: 'store', ledger: 'ledger', ca: 'ca.pem' } as const;
+
+/** Starts the platform; resolves when it is ready. Throws, and leaves nothing running, when it cannot be. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+	const undo: (() => Promise<unknown>)[] = [];
+	try {
+		return await bringUp(options, undo);
+	} catch (thrown) {
+		for (const step of undo.reverse()) await step().catch(() => undefined);
+		throw thrown;
+	}
+}
+
+async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[]): Promise<Platform> {
+	const { dataDirectory, log } = options;
+	await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+
+	// Step 1: configuration and store, side by side; neither needs the other.
+	const [opened, read] = await Promise.allSettled([
+		openStore({
+			folder: join(dataDirectory, FILES.store),
+			...(options.keyEncryptionKey === undefined ? undefined : { keyEncryptionKey: options.keyEncryptionKey }),
+			clock: systemClock,
+			random: systemRandom,
+		}),
+		loadConfiguration(options.configurationFile),
+	]);
+	if (opened.status === 'fulfilled') undo.push(() => opened.value.close());
+	if (read.status === 'rejected') throw read.reason;
+	if (!read.value.ok) throw new ConfigurationRefused(read.value.fault);
+	if (opened.status === 'rejected') throw opened.reason;
+	const loaded = read.value;
+	const store = opened.value;
+	const { configuration, warnings } = loaded.value;
+	await refuseTakenPorts(configuration);
+	const workers = spawnGatewayWorkers(configuration.gatewayThreads);
+	undo.push(() => Promise.all(workers.map((worker) => worker.terminate())));
+
+	// Step 2: keys and authorities, made at the first start.
+	const authorities = await loadOrCreateAuthorities({
+		keys: store.keys,
+		trustDomain: configuration.trustDomain,
+		clock: systemClock,
+		random: systemRandom,
+		openSigner: openLocalSigner,
+	});
+	const rootCa = authorities.root.certificatePem;
+	await writeFile(join(dataDirectory, FILES.ca), rootCa);
+	const identities: IdentityDependencies = {
+		keys: store.keys,
+		authority: authorities.platformIssuing,
+		trustDomain: configuration.trustDomain,
+		clock: systemClock,
+		random: systemRandom,
+	};
+	const tokenKeys = await loadOrCreateSigningKeys(store.keys, 'token-signing', { clock: systemClock });
+	const assertionKeys = await loadOrCreateSigningKeys(store.keys, 'assertion-signing', { clock: systemClock });
+	const assertionKey = activeSigningKey(assertionKeys);
+
+	// Step 3: the ledger, before anything can happen that would have to be recorded.
+	const ledger = await startLedger({
+		directory: join(dataDirectory, FILES.ledger),
+		origin: `${configuration.trustDomain}/ledger`,
+		privateKeyPem: await provideLedgerKey(store.keys, systemClock),
+	});
+	undo.push(() => ledger.stop());
+	ledger.onFailure((error) =>
+		log.error('the ledger has failed; nothing is permitted until it runs again', describeError(error)),
+	);
+	const audit = createMessageAuditSink(ledger.connect());
+	await store.revisions.record({
+		digest: configuration.digest,
+		source: configuration.source,
+		loadedAtMs: systemClock.nowMs(),
+	});
+	await recordPlatform('platform.started', { configuration: configuration.digest });
+	await provideFirstOperator({ ...identities, registry: store.registry, audit, dataDirectory });
+
+	// Step 4: the gateway threads, from the state of the registry.
+	const directory = new Directory(await readDirectoryState(store.registry, systemClock));
+	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
+	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
+	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
+	const ticketKeys = systemRandom.bytes(48);
+	const { listeners } = configuration;
+	let listener = await identityOf('gateway');
+	let service = await provideServiceIdentity('gateway', identities);
+	let port = listeners.gateway.port;
+	const gateways = await startGatewayThreads(workers, {
+		count: configuration.gatewayThreads,
+		log,
+		start: (thread) => {
+			const ledgerPort = ledger.connect();
+			return {
+				message: {
+					kind: 'start',
+					thread,
+					port,
+					configuration,
+					directory: directory.state(),
+					tokenKeys: tokenKeys.map((key) => key.publicJwk),
+					assertionKey: assertionKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+					assertionJwk: assertionKey.publicJwk,
+					listener,
+					service,
+					rootCa,
+					partnerCa: authorities.partnerIssuing.certificatePem,
+					ticketKeys,
+					ledger: ledgerPort,
+					limits,
+					metrics,
+				},
+				transfer: [ledgerPort],
+			};
+		},
+		onListening: (listening) => {
+			port = listening;
+		},
+		onDeath: (thread) => {
+			void recordPlatform('platform.gateway-thread-died', { thread });
+		},
+	});
+	undo.push(() => gateways.stop(0));
+
+	// Step 5: the services of the control thread.
+	const services = await openServices({
+		configuration,
+		catalogue,
+		directory,
+		store: store.registry,
+		authorities,
+		publisher: createChangePublisher(store.registry, directory, (changes) => gateways.publish(changes)),
+		audit,
+		ledgerDirectory: join(dataDirectory, FILES.ledger),
+		tokenKeys,
+		assertionKeys,
+		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
+		log,
+	});
+	undo.push(() => services.close(0));
+	await writeOperatorSettings(dataDirectory, `https://${listeners.admin.names[0]}:${services.adminPort}`);
+
+	// Step 6: open the private listener last; the platform is ready from here on.
+	let isStopping = false;
+	let isStoreAlive = true;
+	void store.ended.then((reason) => {
+		isStoreAlive = false;
+		if (reason !== undefined) log.error('the store has failed', describeError(reason));
+	});
+	const isReady = (): boolean => !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
+	const privateListener = createPrivateListener({ isReady, metrics: () => renderRequestMetrics(metrics) });
+	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
+	undo.push(() => closePrivately(privateListener));
+	const timers = [
+		setInterval(() => void sweep(store, directory, log), SWEEP_MS),
+		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
+	];
+	for (const timer of timers) timer.unref();
+	log.info('the platform is ready', { 'server.port': gateways.port });
+
+	return {
+		configuration,
+		warnings,
+		rootCa,
+		isReady,
+		provideServerIdentity: (name, names) => provideServerIdentity(name, names, identities),
+		stop: async () => {
+			if (isStopping) return;
+			isStopping = true;
+			for (const timer of timers) clearInterval(timer);
+			log.info('the platform is stopping');
+			await gateways.stop(GRACE_MS);
+			await services.close(GRACE_MS);
+			await recordPlatform('platform.stopped', {});
+			await audit.flush();
+			await audit.close();
+			await ledger.stop();
+			await store.close();
+			await closePrivately(privateListener);
+			log.info('the platform has stopped');
+		},
+	};
+
+	function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
+		const { certificate, names } = listeners[name];
+		if (certificate !== undefined) return Promise.resolve(certificate);
+		return provideServerIdentity(name, names, identities);
+	}
+
+	async function renewIdentities(): Promise<void> {
+		try {
+			listener = await identityOf('gateway');
+			service = await provideServiceIdentity('gateway', identities);
+			gateways.replaceIdentity(listener, service);
+			services.replaceIdentities({
+				authorizationServer: await identityOf('authorizationServer'),
+				admin: await identityOf('admin'),
+			});
+		} catch (thrown) {
+			log.error('the certificates of the platform could not be renewed', describeError(thrown));
+		}
+	}
+
+	async function recordPlatform(type: string, facts: { readonly [name: string]: string | number }): Promise<void> {
+		await audit.recordDurable({
+			time: new Date(systemClock.nowMs()).toISOString(),
+			type,
+			actor: { system: 'platform' },
+			decision: 'permit',
+			facts,
+		});
+	}
+}
+
+/** Forgets what has expired, so that store and memory stay bounded by what lives. */
+async function sweep(store: Store, directory: Directory, log: Log): Promise<void> {
+	try {
+		directory.forgetExpired(nowSeconds(systemClock));
+		await store.registry.revocations.deleteExpired(nowSeconds(systemClock));
+		await store.registry.idempotency.deleteExpired(systemClock.nowMs());
+	} catch (thrown) {
+		log.error('what has expired could not be removed from the store', describeError(thrown));
+	}
+}
+
+async function refuseTakenPorts(configuration: Configuration): Promise<void> {
+	const { gateway, authorizationServer, admin } = configuration.listeners;
+	for (const { host, port } of [gateway, authorizationServer, admin, configuration.listeners.private]) {
+		if (port !== 0) await refuseTakenPort(host, port);
+	}
+}
+
+function refuseTakenPort(host: string, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const probe = createProbe();
+		probe.once('error', (error: NodeJS.ErrnoException) => {
+			reject(error.code === 'EADDRINUSE' ? new PortTaken(host, port) : error);
+		});
+		probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+	});
+}
+
+function listenPrivately(server: HttpServer, host: string, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen(port, host, () => {
+			server.removeListener('error', reject);
+			resolve();
+		});
+	});
+}
+
+function closePrivately(server: HttpServer): Promise<void> {
+	return new Promise((resolve) => {
+		server.close(() => resolve());
+		server.closeAllConnections();
+	});
+}

@@ -1,0 +1,45 @@
+// The private listener: plain HTTP for probes and metrics, on loopback unless configured otherwise. It tells numbers and
+// nothing of any partner, takes no input but the path, and changes nothing.
+import { createServer, type Server } from 'node:http';
+
+export interface PrivateListenerOptions {
+	/** True only when a request would be served now. */
+	isReady(): boolean;
+	metrics(): string;
+}
+
+/** Makes the server of the private listener. */
+export function createPrivateListener(options: PrivateListenerOptions): Server {
+	const server = createServer((request, response) => {
+		const send = (status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
+			response.writeHead(status, {
+				'content-type': type,
+				'cache-control': 'no-store',
+				'x-content-type-options': 'nosniff',
+			});
+			response.end(request.method === 'HEAD' ? undefined : body);
+		};
+		if (request.method !== 'GET' && request.method !== 'HEAD') {
+			send(405, 'GET only\n');
+			return;
+		}
+		switch (request.url) {
+			case '/livez':
+				send(200, 'alive\n');
+				return;
+			case '/readyz':
+				if (options.isReady()) send(200, 'ready\n');
+				else send(503, 'not ready\n');
+				return;
+			case '/metrics':
+				send(200, options.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
+				return;
+			default:
+				send(404, 'known here: /livez /readyz /metrics\n');
+		}
+	});
+	server.headersTimeout = 5000;
+	server.requestTimeout = 10_000;
+	server.maxConnections = 256;
+	return server;
+}

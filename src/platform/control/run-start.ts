@@ -1,0 +1,63 @@
+// The command `sallyport start`: runs the platform until it is told to stop, and says in plain words why it cannot.
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { openPinoLog } from '../../adapters/telemetry/pino-log.ts';
+import type { CommandIo } from '../../cli/command-io.ts';
+import { formatProblem } from '../../config/config-problem.ts';
+import type { Secret } from '../../kernel/secret.ts';
+import { ConfigurationRefused, type Platform, PortTaken, startPlatform } from './platform.ts';
+
+export interface StartCommand {
+	readonly config: string;
+	readonly data: string;
+	/** File of the log, or `-` for standard output. */
+	readonly log: string;
+	readonly keyEncryptionKey: Secret | undefined;
+}
+
+/** Runs the platform until `io.signal` aborts. */
+export async function runStart(command: StartCommand, io: CommandIo): Promise<void> {
+	const platform = await tryStart(command, io);
+	if (platform === undefined) return;
+	await untilAborted(io.signal);
+	await platform.stop();
+}
+
+/** Starts the platform; where it cannot, explains why on stderr, sets the exit code, and gives undefined. */
+export async function tryStart(command: StartCommand, io: CommandIo): Promise<Platform | undefined> {
+	const logFile = command.log === '-' ? 1 : resolve(io.cwd, command.log);
+	if (typeof logFile === 'string') await mkdir(dirname(logFile), { recursive: true });
+	try {
+		const platform = await startPlatform({
+			configurationFile: resolve(io.cwd, command.config),
+			dataDirectory: resolve(io.cwd, command.data),
+			keyEncryptionKey: command.keyEncryptionKey,
+			log: openPinoLog(logFile),
+		});
+		for (const warning of platform.warnings) io.stderr(`warning: ${formatProblem(warning)}\n`);
+		return platform;
+	} catch (thrown) {
+		if (thrown instanceof ConfigurationRefused) {
+			for (const problem of thrown.problems) io.stderr(`${formatProblem(problem)}\n`);
+			io.stderr(`The configuration does not load: ${thrown.problems.length} problem(s). Nothing was started.\n`);
+			io.setExitCode(2);
+			return undefined;
+		}
+		io.stderr(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+		io.setExitCode(thrown instanceof PortTaken ? 5 : 1);
+		return undefined;
+	}
+}
+
+/** Resolves when the signal aborts. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+	if (signal.aborted) return Promise.resolve();
+	return new Promise((resolve) => {
+		// A pending promise holds nothing alive; this timer does, until the signal comes.
+		const keepAlive = setInterval(() => undefined, 3_600_000);
+		signal.addEventListener('abort', () => {
+			clearInterval(keepAlive);
+			resolve();
+		});
+	});
+}

@@ -1,0 +1,200 @@
+// Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
+// all gateway threads share.
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
+import {
+	closeServer,
+	createTlsServer,
+	listenOn,
+	replaceServerIdentity,
+	serveRequests,
+} from '../../adapters/http/tls-server.ts';
+import { openUpstreamClient } from '../../adapters/http/upstream-client.ts';
+import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
+import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
+import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
+import type { ApiVersion } from '../../domain/api/api.ts';
+import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
+import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
+import { createCatalogue } from '../../domain/product/catalogue.ts';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import { Directory } from '../../domain/registry/directory.ts';
+import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/access-token.ts';
+import { createAssertionMinter } from '../../domain/token/assertion.ts';
+import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
+import { nowSeconds, systemClock } from '../../kernel/clock.ts';
+import type { Log, LogFields } from '../../kernel/log.ts';
+import { systemRandom } from '../../kernel/random.ts';
+import { unwrap } from '../../kernel/result.ts';
+import { createGateway } from '../../services/gateway/gateway.ts';
+import { createRequestIds } from '../../kernel/request-id.ts';
+import { createGatewayContext } from '../../services/gateway/snapshot.ts';
+import type { FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
+
+export interface GatewayServer {
+	readonly port: number;
+	/** The change up to which it decides. */
+	readonly sequence: number;
+	/** Applies changes; gives the sequence up to which it decides now. */
+	apply(changes: readonly NumberedChange[]): number;
+	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	/** Stops taking connections, lets running requests end for at most `graceMs`, then hands the last entries over. */
+	close(graceMs: number): Promise<void>;
+}
+
+const TOKENS_REMEMBERED_MAX = 50_000;
+const ASSERTIONS_REMEMBERED_MAX = 50_000;
+const SWEEP_MS = 30_000;
+/** How long connections with a replaced identity may still carry what runs on them. */
+const UPSTREAM_LINGER_MS = 60_000;
+
+/** Opens the server of a gateway thread; resolves once it listens. */
+export async function openGatewayServer(
+	start: GatewayStart,
+	say: (message: FromGateway) => void,
+): Promise<GatewayServer> {
+	const { configuration } = start;
+	const log = forwardLog(say);
+	const directory = new Directory(start.directory);
+	const audit = createMessageAuditSink(start.ledger);
+	const upstreams = createUpstreams(start);
+	const context = unwrap(
+		createGatewayContext({
+			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
+			directory,
+			hosts: allowedHosts(configuration.listeners.gateway.names, configuration.listeners.gateway.port),
+			tokens: createTokenVerifier(start),
+			assertions: createAssertionMinter({
+				key: {
+					kid: start.assertionJwk.kid,
+					privateKey: createPrivateKey(start.assertionKey),
+					publicJwk: start.assertionJwk,
+					state: 'active',
+				},
+				issuer: `spiffe://${configuration.trustDomain}/service/gateway`,
+				clock: systemClock,
+				random: systemRandom,
+				entriesMax: ASSERTIONS_REMEMBERED_MAX,
+			}),
+			limitCounter: attachLimitCounter(start.limits, systemClock),
+			upstreamOf: (api) => upstreams.of(api),
+			audit,
+			metrics: openRequestMetrics(start.metrics, start.thread),
+			clock: systemClock,
+			tick: () => performance.now(),
+			random: systemRandom,
+			newRequestId: createRequestIds(systemRandom),
+			log,
+		}),
+	);
+	const tls = {
+		clientAuthorities: [start.rootCa, start.partnerCa],
+		ticketKeys: Buffer.from(start.ticketKeys),
+	};
+	const server = createTlsServer({ ...tls, identity: start.listener });
+	const connectionOf = createConnectionReader(
+		createClientCertificateVerifier({
+			trustDomain: configuration.trustDomain,
+			authorities: [{ name: 'partner-issuing', certificatePem: start.partnerCa }],
+		}),
+		systemClock,
+	);
+	const handle = createGateway(context);
+	serveRequests(
+		server,
+		(request, response, expectsContinue) => {
+			handle(request, response, connectionOf(request.socket), expectsContinue);
+		},
+		(socket) => {
+			audit.recordBuffered({
+				time: new Date(systemClock.nowMs()).toISOString(),
+				type: 'gateway.request',
+				actor: { address: connectionOf(socket).address },
+				decision: 'deny',
+				reason: 'malformed_request',
+				status: 400,
+			});
+		},
+	);
+	const { host } = configuration.listeners.gateway;
+	const port = await listenOn(server, host, start.port, true);
+	const sweep = setInterval(() => directory.forgetExpired(nowSeconds(systemClock)), SWEEP_MS);
+	sweep.unref();
+	return {
+		port,
+		get sequence() {
+			return directory.sequence;
+		},
+		apply(changes) {
+			for (const change of changes) directory.apply(change);
+			return directory.sequence;
+		},
+		replaceIdentity(listener, service) {
+			replaceServerIdentity(server, { ...tls, identity: listener });
+			upstreams.replaceIdentity(service);
+		},
+		async close(graceMs) {
+			clearInterval(sweep);
+			await closeServer(server, graceMs);
+			await upstreams.close();
+			await audit.flush();
+			await audit.close();
+		},
+	};
+}
+
+/** The upstream clients of this thread, one for each API version; replaced as a whole when the identity changes. */
+function createUpstreams(start: GatewayStart): {
+	of(api: ApiVersion): UpstreamClient;
+	replaceIdentity(service: TlsIdentity): void;
+	close(): Promise<void>;
+} {
+	const open = (api: ApiVersion, service: TlsIdentity): ReturnType<typeof openUpstreamClient> =>
+		openUpstreamClient(api.upstream, {
+			ca: api.upstream.ca ?? start.rootCa,
+			certificate: api.upstream.certificate ?? service.chain,
+			key: api.upstream.key ?? service.key,
+		});
+	const clients = new Map(start.configuration.apis.map((api) => [api, open(api, start.service)]));
+	return {
+		of: (api) => ({
+			// Looked up per call, so that a new identity holds from the next request on.
+			send: (request, receiver) => (clients.get(api) as UpstreamClient).send(request, receiver),
+		}),
+		replaceIdentity(service) {
+			for (const [api, client] of clients) {
+				clients.set(api, open(api, service));
+				setTimeout(() => void client.close(), UPSTREAM_LINGER_MS).unref();
+			}
+		},
+		async close() {
+			await Promise.all([...clients.values()].map((client) => client.close()));
+		},
+	};
+}
+
+function createTokenVerifier(start: GatewayStart): AccessTokenVerifier {
+	const keys = new Map<string, KeyObject>();
+	for (const jwk of start.tokenKeys) keys.set(jwk.kid, createPublicKey({ key: { ...jwk }, format: 'jwk' }));
+	const deps = { issuer: start.configuration.issuer, keys: () => keys, clock: systemClock };
+	return createVerifiedTokenCache({
+		...deps,
+		verifier: createAccessTokenVerifier(deps),
+		entriesMax: TOKENS_REMEMBERED_MAX,
+	});
+}
+
+/** The Host values that are served, each with the name that the TLS server name must equal. */
+function allowedHosts(names: readonly string[], port: number): ReadonlyMap<string, string> {
+	const hosts = new Map<string, string>();
+	for (const name of names) for (const suffix of ['', `:${port}`, ':443']) hosts.set(name + suffix, name);
+	return hosts;
+}
+
+function forwardLog(say: (message: FromGateway) => void): Log {
+	const at =
+		(level: 'info' | 'warn' | 'error') =>
+		(message: string, fields: LogFields = {}): void =>
+			say({ kind: 'log', level, message, fields });
+	return { info: at('info'), warn: at('warn'), error: at('error') };
+}

@@ -1,0 +1,230 @@
+// The gateway threads as the control thread sees them: starts them, feeds them every change and waits until they decide
+// from it, starts a dead one again. A thread that does not confirm a change in time is ended: a gateway that may still
+// honour what was revoked must not serve.
+import { type MessagePort, Worker } from 'node:worker_threads';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import { describeError, type Log } from '../../kernel/log.ts';
+import type { FromGateway, GatewayStart, TlsIdentity, ToGateway } from './messages.ts';
+
+/** Milliseconds in which a thread must confirm a change. */
+const CONFIRM_MS = 2000;
+const RESTART_DELAY_MS_MAX = 5000;
+
+interface Thread {
+	readonly index: number;
+	worker: Worker;
+	state: 'starting' | 'serving' | 'stopping' | 'dead';
+	/** Highest change that the thread has confirmed. */
+	confirmed: number;
+	restarts: number;
+	waiting: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[];
+	onStopped: (() => void) | undefined;
+}
+
+export interface GatewayThreadsOptions {
+	readonly count: number;
+	readonly log: Log;
+	/** Makes the start message of a thread from the state of this moment. */
+	start(index: number): { readonly message: GatewayStart; readonly transfer: readonly MessagePort[] };
+	/** Called with the port as soon as the first thread has found it. */
+	onListening(port: number): void;
+	/** Called when a thread has died and before it is started again. */
+	onDeath(index: number): void;
+}
+
+export interface GatewayThreads {
+	/** Port on which all threads listen; known once `listening` has resolved. */
+	readonly port: number;
+	isServing(): boolean;
+	/** Sends changes to all threads; resolves when each serving one has confirmed the last of them. */
+	publish(changes: readonly NumberedChange[]): Promise<void>;
+	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	/** Lets the threads finish what they serve, at most `graceMs`. */
+	stop(graceMs: number): Promise<void>;
+}
+
+/** Loads the code of the threads ahead of their start messages, so that both take place side by side. */
+export function spawnGatewayWorkers(count: number): readonly Worker[] {
+	return Array.from({ length: count }, spawnWorker);
+}
+
+function spawnWorker(): Worker {
+	return new Worker(new URL('./thread.ts', import.meta.url), { name: 'gateway' });
+}
+
+/** Starts the threads on workers that were spawned before; resolves when all of them listen. */
+export async function startGatewayThreads(
+	workers: readonly Worker[],
+	options: GatewayThreadsOptions,
+): Promise<GatewayThreads> {
+	const pool = new GatewayThreadPool(options);
+	// One after the other: the first finds the port when the configuration leaves it open.
+	for (const [index, worker] of workers.entries()) await pool.add(index, worker);
+	return pool;
+}
+
+class GatewayThreadPool implements GatewayThreads {
+	readonly #options: GatewayThreadsOptions;
+	readonly #threads: Thread[] = [];
+	#port = 0;
+	#isStopping = false;
+
+	constructor(options: GatewayThreadsOptions) {
+		this.#options = options;
+	}
+
+	get port(): number {
+		return this.#port;
+	}
+
+	isServing(): boolean {
+		return !this.#isStopping && this.#threads.some((thread) => thread.state === 'serving');
+	}
+
+	async add(index: number, worker: Worker): Promise<void> {
+		const thread: Thread = {
+			index,
+			worker,
+			state: 'dead',
+			confirmed: 0,
+			restarts: 0,
+			waiting: [],
+			onStopped: undefined,
+		};
+		this.#threads.push(thread);
+		await this.#start(thread, worker);
+	}
+
+	async publish(changes: readonly NumberedChange[]): Promise<void> {
+		const last = changes.at(-1);
+		if (last === undefined) return;
+		const confirmations: Promise<void>[] = [];
+		for (const thread of this.#threads) {
+			if (thread.state === 'dead' || thread.state === 'stopping') continue;
+			post(thread.worker, { kind: 'changes', changes });
+			// A thread that is still starting serves nobody yet and applies the changes before it listens.
+			if (thread.state === 'serving') confirmations.push(this.#confirmation(thread, last.sequence));
+		}
+		await Promise.all(confirmations);
+	}
+
+	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void {
+		for (const thread of this.#threads) {
+			if (thread.state === 'serving' || thread.state === 'starting')
+				post(thread.worker, { kind: 'identity', listener, service });
+		}
+	}
+
+	async stop(graceMs: number): Promise<void> {
+		this.#isStopping = true;
+		await Promise.all(this.#threads.map((thread) => this.#stopThread(thread, graceMs)));
+	}
+
+	async #stopThread(thread: Thread, graceMs: number): Promise<void> {
+		if (thread.state === 'dead') return;
+		thread.state = 'stopping';
+		const stopped = new Promise<void>((resolve) => {
+			thread.onStopped = resolve;
+			setTimeout(resolve, graceMs + 1000).unref();
+		});
+		post(thread.worker, { kind: 'stop', graceMs });
+		await stopped;
+		await thread.worker.terminate();
+	}
+
+	#start(thread: Thread, worker: Worker): Promise<void> {
+		thread.worker = worker;
+		thread.state = 'starting';
+		return new Promise((resolve, reject) => {
+			worker.on('message', (message: FromGateway) => {
+				switch (message.kind) {
+					case 'listening':
+						this.#port = message.port;
+						this.#options.onListening(message.port);
+						thread.state = 'serving';
+						thread.confirmed = message.sequence;
+						resolve();
+						return;
+					case 'applied':
+						this.#confirm(thread, message.sequence);
+						return;
+					case 'stopped':
+						thread.onStopped?.();
+						return;
+					case 'failed':
+						reject(new Error(message.message));
+						return;
+					case 'log':
+						this.#options.log[message.level](message.message, message.fields);
+						return;
+				}
+			});
+			worker.on('error', (error) => {
+				this.#options.log.error('a gateway thread failed', { 'thread.id': thread.index, ...describeError(error) });
+				reject(new Error('the gateway thread failed', { cause: error }));
+			});
+			worker.on('exit', () => {
+				reject(new Error('the gateway thread ended before it listened'));
+				this.#onExit(thread, worker);
+			});
+			const { message, transfer } = this.#options.start(thread.index);
+			worker.postMessage(message, [...transfer]);
+		});
+	}
+
+	#onExit(thread: Thread, worker: Worker): void {
+		if (thread.worker !== worker) return;
+		const wasStarted = thread.state === 'serving' || thread.restarts > 0;
+		thread.state = 'dead';
+		thread.onStopped?.();
+		// Nobody waits for a thread that serves nobody any more.
+		for (const waiting of thread.waiting.splice(0)) waiting.resolve();
+		if (this.#isStopping || !wasStarted) return;
+		this.#options.onDeath(thread.index);
+		thread.restarts++;
+		const delayMs = Math.min(RESTART_DELAY_MS_MAX, 100 * 2 ** Math.min(thread.restarts - 1, 10));
+		setTimeout(() => {
+			if (this.#isStopping) return;
+			this.#start(thread, spawnWorker()).then(
+				() => this.#options.log.info('a gateway thread was started again', { 'thread.id': thread.index }),
+				(error: Error) =>
+					this.#options.log.error('a gateway thread could not be started again', {
+						'thread.id': thread.index,
+						'exception.message': error.message,
+					}),
+			);
+		}, delayMs).unref();
+	}
+
+	#confirmation(thread: Thread, sequence: number): Promise<void> {
+		if (thread.confirmed >= sequence) return Promise.resolve();
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => {
+				this.#options.log.error('a gateway thread did not confirm a change in time and is ended', {
+					'thread.id': thread.index,
+				});
+				reject(new Error('a gateway thread did not confirm the change in time'));
+				void thread.worker.terminate();
+			}, CONFIRM_MS);
+			thread.waiting.push({
+				sequence,
+				resolve: () => {
+					clearTimeout(timer);
+					resolve();
+				},
+				reject,
+			});
+		});
+	}
+
+	#confirm(thread: Thread, sequence: number): void {
+		thread.confirmed = Math.max(thread.confirmed, sequence);
+		const waiting = thread.waiting.filter((one) => one.sequence > thread.confirmed);
+		for (const one of thread.waiting) if (one.sequence <= thread.confirmed) one.resolve();
+		thread.waiting = waiting;
+	}
+}
+
+function post(worker: Worker, message: ToGateway): void {
+	worker.postMessage(message);
+}

@@ -1,0 +1,57 @@
+// What the control thread and a gateway thread say to each other. Everything here survives a structured clone.
+import type { MessagePort } from 'node:worker_threads';
+import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts';
+import type { Configuration } from '../../config/configuration.ts';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import type { DirectoryState } from '../../domain/registry/directory.ts';
+import type { PublicSigningJwk } from '../../domain/token/signing-key.ts';
+import type { LogFields } from '../../kernel/log.ts';
+
+/** TLS identity of a listener or of the gateway towards upstreams: chain (leaf first) and key, PEM. */
+export interface TlsIdentity {
+	readonly chain: string;
+	readonly key: string;
+}
+
+/** Everything a gateway thread starts from. */
+export interface GatewayStart {
+	readonly kind: 'start';
+	readonly thread: number;
+	/** Port to listen on; 0 lets the first thread find one. */
+	readonly port: number;
+	readonly configuration: Configuration;
+	readonly directory: DirectoryState;
+	/** Public JWKs that access tokens are verified with. */
+	readonly tokenKeys: readonly PublicSigningJwk[];
+	/** PKCS#8 PEM of the key that signs `Sallyport-Assertion`. */
+	readonly assertionKey: string;
+	readonly assertionJwk: PublicSigningJwk;
+	readonly listener: TlsIdentity;
+	/** Identity towards upstreams. */
+	readonly service: TlsIdentity;
+	/** Root and issuing certificates, PEM. */
+	readonly rootCa: string;
+	readonly partnerCa: string;
+	readonly ticketKeys: Uint8Array;
+	readonly ledger: MessagePort;
+	readonly limits: SharedArrayBuffer;
+	readonly metrics: SharedMetrics;
+}
+
+export type ToGateway =
+	| GatewayStart
+	| { readonly kind: 'changes'; readonly changes: readonly NumberedChange[] }
+	| { readonly kind: 'identity'; readonly listener: TlsIdentity; readonly service: TlsIdentity }
+	| { readonly kind: 'stop'; readonly graceMs: number };
+
+export type FromGateway =
+	| { readonly kind: 'listening'; readonly port: number; readonly sequence: number }
+	| { readonly kind: 'applied'; readonly sequence: number }
+	| { readonly kind: 'stopped' }
+	| { readonly kind: 'failed'; readonly message: string }
+	| {
+			readonly kind: 'log';
+			readonly level: 'info' | 'warn' | 'error';
+			readonly message: string;
+			readonly fields: LogFields;
+	  };

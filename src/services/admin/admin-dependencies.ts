@@ -1,0 +1,38 @@
+// What the admin API is given. It never opens a store, a socket or a file by itself.
+import type { Connection } from '../../domain/certificate/connection.ts';
+import type { Issuer } from '../../domain/certificate/issuer.ts';
+import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { LedgerReader } from '../../domain/ledger/ledger-reader.ts';
+import type { Catalogue } from '../../domain/product/catalogue.ts';
+import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
+import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Random } from '../../kernel/random.ts';
+
+export interface AdminDependencies {
+	readonly store: RegistryStore;
+	/** The catalogue of the running configuration. */
+	readonly catalogue: () => Catalogue;
+	/** The authority that signs the certificates of partners' clients. */
+	readonly partnerIssuing: Issuer;
+	/** SPIFFE trust domain, such as `bank.example`. */
+	readonly trustDomain: string;
+	readonly publisher: ChangePublisher;
+	readonly audit: AuditSink;
+	readonly ledger: LedgerReader;
+	readonly clock: Clock;
+	readonly random: Random;
+	/** Makes the id of a new request. */
+	readonly requestId: () => string;
+	/** Host names (lower case, no port) that the admin API answers to; others are refused with 421. */
+	readonly hosts: readonly string[];
+	/** Web origins, such as `https://localhost:8445`, that a browser may call from. Empty: none. */
+	readonly origins: readonly string[];
+	readonly log: Log;
+}
+
+/** What the platform knows of the connection that a request came on. */
+export interface AdminBindings {
+	readonly connection: Connection;
+}

@@ -1,0 +1,85 @@
+// Routes of credentials: listed, shown, revoked.
+import { z } from '@hono/zod-openapi';
+import { revokeCredential } from '../../../domain/certificate/revoke-credential.ts';
+import { fault } from '../../../kernel/faults.ts';
+import { fail, ok } from '../../../kernel/result.ts';
+import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
+import {
+	credentialPage,
+	credentialParams,
+	credentialSchema,
+	revocationInput,
+	writeCredential,
+} from '../wire/certificate-wire.ts';
+import { idSchema, pageQuery, pageRequestOf, writePage } from '../wire/common-wire.ts';
+
+/** Adds the routes of credentials. */
+export function addCredentialRoutes(router: AdminRouter): void {
+	const { deps } = router;
+	addRead(router, {
+		path: '/credentials',
+		operationId: 'listCredentials',
+		tag: 'credentials',
+		summary: 'List credentials, oldest first',
+		params: noParams,
+		query: z.strictObject({ ...pageQuery, clientId: idSchema('cli', 'Only credentials of this client.').optional() }),
+		answer: { description: 'A page of credentials.', schema: credentialPage, hasRevision: false },
+		problems: [400],
+		read: async ({ query }) => {
+			const filter = query.clientId === undefined ? {} : { clientId: query.clientId };
+			return ok(writePage(await deps.store.credentials.list(pageRequestOf(query), filter), writeCredential, query));
+		},
+	});
+	addRead(router, {
+		path: '/credentials/{credentialId}',
+		operationId: 'getCredential',
+		tag: 'credentials',
+		summary: 'Show a credential',
+		params: credentialParams,
+		query: noParams,
+		answer: { description: 'The credential.', schema: credentialSchema, hasRevision: true },
+		problems: [400],
+		read: async ({ params }) => {
+			const credential = await deps.store.credentials.get(params.credentialId);
+			if (credential === undefined) return fail(fault('not_found', 'There is no such credential.'));
+			return ok({ body: writeCredential(credential), revision: credential.revision });
+		},
+	});
+	addCommand(router, {
+		method: 'post',
+		path: '/credentials/{credentialId}/revoke',
+		operationId: 'revokeCredential',
+		tag: 'credentials',
+		summary: 'Revoke a credential for good, from the next request on, also on open connections',
+		params: credentialParams,
+		body: revocationInput,
+		status: 200,
+		answer: { description: 'The credential as it is now.', schema: credentialSchema, hasRevision: true },
+		problems: [412],
+		ifMatch: 'optional',
+		auditType: 'credential.revoked',
+		work: async (registry, { params, body, expectedRevision }) => {
+			const command = {
+				...params,
+				reason: body.reason,
+				...(expectedRevision === undefined ? undefined : { expectedRevision }),
+			};
+			const outcome = await revokeCredential(registry, command, deps);
+			if (!outcome.ok) return outcome;
+			const { credential, sequence } = outcome.value;
+			return ok({
+				body: writeCredential(credential),
+				revision: credential.revision,
+				facts: {
+					partner: credential.partnerId,
+					client: credential.clientId,
+					credential: credential.id,
+					certificate: credential.certificateId,
+					reason: body.reason,
+					revision: credential.revision,
+				},
+				sequence,
+			});
+		},
+	});
+}

@@ -1,0 +1,145 @@
+// Wire forms of certificates and credentials.
+import { z } from '@hono/zod-openapi';
+import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credential.ts';
+import type { Credential } from '../../../domain/client/credential.ts';
+import { idSchema, pageSchema, timeSchema, writeTime } from './common-wire.ts';
+
+export const certificateParams = z.strictObject({ certificateId: idSchema('crt', 'The certificate.') });
+
+export const certificateInput = z
+	.strictObject({
+		csr: z
+			.string()
+			.min(1)
+			.max(16_384)
+			.openapi({
+				description:
+					'Certificate request (PKCS#10, PEM), made with the key that the client keeps. Only its public key is used: ' +
+					'P-256, P-384, Ed25519, or RSA of at least 2048 bits.',
+			}),
+		lifetimeSeconds: z
+			.int()
+			.min(60)
+			.max(90 * 86_400)
+			.optional()
+			.openapi({
+				description: 'From now; 90 days when absent, which is also the longest.',
+			}),
+	})
+	.openapi('CertificateInput');
+
+export const certificateSchema = z
+	.object({
+		id: idSchema('crt', 'The certificate.'),
+		profile: z.enum(['partner-client', 'server', 'service', 'operator']),
+		serial: z.string().openapi({ description: 'Serial number, hexadecimal.' }),
+		thumbprint: z.string().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
+		issuer: z.string(),
+		subject: z.string().openapi({ description: 'The SPIFFE id, or the first DNS name of a server certificate.' }),
+		partnerId: idSchema('prt', 'The partner.').optional(),
+		clientId: idSchema('cli', 'The client.').optional(),
+		status: z.enum(['active', 'revoked']),
+		notBefore: timeSchema,
+		notAfter: timeSchema,
+		pem: z.string().openapi({ description: 'The certificate alone, PEM.' }),
+		createdAt: timeSchema,
+		updatedAt: timeSchema,
+		revokedAt: timeSchema.optional(),
+		revocationReason: z.string().optional(),
+		revision: z.int(),
+	})
+	.openapi('Certificate');
+
+export const certificatePage = pageSchema(certificateSchema, 'CertificatePage');
+
+export const credentialParams = z.strictObject({ credentialId: idSchema('crd', 'The credential.') });
+
+export const credentialSchema = z
+	.object({
+		id: idSchema('crd', 'The credential.'),
+		clientId: idSchema('cli', 'The client that it proves.'),
+		partnerId: idSchema('prt', 'The partner.'),
+		kind: z.enum(['certificate']),
+		status: z.enum(['active', 'revoked']),
+		certificateId: idSchema('crt', 'The certificate.'),
+		thumbprint: z.string().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
+		notBefore: timeSchema,
+		notAfter: timeSchema,
+		createdAt: timeSchema,
+		updatedAt: timeSchema,
+		revokedAt: timeSchema.optional(),
+		revocationReason: z.string().optional(),
+		revision: z.int().openapi({ description: 'Counts changes from 1; the ETag.' }),
+	})
+	.openapi('Credential');
+
+export const credentialPage = pageSchema(credentialSchema, 'CredentialPage');
+
+export const issuedCertificateSchema = z
+	.object({
+		certificate: certificateSchema,
+		credential: credentialSchema,
+		chain: z.string().openapi({ description: 'The certificate followed by that of its authority, PEM.' }),
+	})
+	.openapi('IssuedCertificate');
+
+export const revocationInput = z
+	.strictObject({
+		reason: z.enum(REVOCATION_REASONS).openapi({
+			description: 'Why (RFC 5280 §5.3.1). After `key-compromise` the key never gets a certificate again.',
+		}),
+	})
+	.openapi('RevocationInput');
+
+/** Writes a certificate for the wire. */
+export function writeCertificate(certificate: Certificate): z.infer<typeof certificateSchema> {
+	return {
+		id: certificate.id,
+		profile: certificate.profile,
+		serial: certificate.serial,
+		thumbprint: certificate.thumbprint,
+		issuer: certificate.issuer,
+		subject: certificate.subject,
+		...(certificate.partnerId === undefined ? undefined : { partnerId: certificate.partnerId }),
+		...(certificate.clientId === undefined ? undefined : { clientId: certificate.clientId }),
+		status: certificate.status,
+		pem: certificate.pem,
+		...writeLife(certificate),
+	};
+}
+
+/** Writes a credential for the wire. */
+export function writeCredential(credential: Credential): z.infer<typeof credentialSchema> {
+	return {
+		id: credential.id,
+		clientId: credential.clientId,
+		partnerId: credential.partnerId,
+		kind: credential.kind,
+		status: credential.status,
+		certificateId: credential.certificateId,
+		thumbprint: credential.thumbprint,
+		...writeLife(credential),
+	};
+}
+
+/** The members that tell when something is valid, changed and revoked. */
+function writeLife(record: Certificate | Credential): {
+	notBefore: string;
+	notAfter: string;
+	createdAt: string;
+	updatedAt: string;
+	revokedAt?: string;
+	revocationReason?: string;
+	revision: number;
+} {
+	return {
+		notBefore: writeTime(record.notBeforeMs),
+		notAfter: writeTime(record.notAfterMs),
+		createdAt: writeTime(record.createdAtMs),
+		updatedAt: writeTime(record.updatedAtMs),
+		...(record.revokedAtMs === undefined ? undefined : { revokedAt: writeTime(record.revokedAtMs) }),
+		...(record.revocationReason === undefined ? undefined : { revocationReason: record.revocationReason }),
+		revision: record.revision,
+	};
+}

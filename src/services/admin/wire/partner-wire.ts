@@ -1,0 +1,93 @@
+// Wire forms of partners and clients.
+import { z } from '@hono/zod-openapi';
+import type { Client } from '../../../domain/client/client.ts';
+import type { Partner } from '../../../domain/partner/partner.ts';
+import { NAME_LENGTH_MAX } from '../../../domain/registry/display-name.ts';
+import { idSchema, pageSchema, timeSchema, writeTime } from './common-wire.ts';
+
+// In UTF-16 code units, where a character can take two; the domain counts characters.
+const nameSchema = z
+	.string()
+	.min(1)
+	.max(2 * NAME_LENGTH_MAX)
+	.openapi({
+		description: 'Shown to people: 1 to 200 characters, no control characters. Need not be unique.',
+		example: 'Acme Payments',
+	});
+
+export const partnerParams = z.strictObject({ partnerId: idSchema('prt', 'The partner.') });
+
+export const partnerInput = z.strictObject({ name: nameSchema }).openapi('PartnerInput');
+
+export const partnerSchema = z
+	.object({
+		id: idSchema('prt', 'The partner.'),
+		name: z.string(),
+		status: z
+			.enum(['active', 'suspended', 'offboarded'])
+			.openapi({ description: 'A suspended partner is refused everywhere until it is resumed.' }),
+		createdAt: timeSchema,
+		updatedAt: timeSchema,
+		revision: z.int().openapi({ description: 'Counts changes from 1; the ETag.' }),
+	})
+	.openapi('Partner');
+
+export const partnerPage = pageSchema(partnerSchema, 'PartnerPage');
+
+/** Writes a partner for the wire. */
+export function writePartner(partner: Partner): z.infer<typeof partnerSchema> {
+	return {
+		id: partner.id,
+		name: partner.name,
+		status: partner.status,
+		createdAt: writeTime(partner.createdAtMs),
+		updatedAt: writeTime(partner.updatedAtMs),
+		revision: partner.revision,
+	};
+}
+
+export const clientParams = z.strictObject({ clientId: idSchema('cli', 'The client.') });
+
+export const clientInput = z
+	.strictObject({
+		name: nameSchema,
+		environment: z
+			.enum(['sandbox', 'production'])
+			.openapi({ description: 'What the client is for. It never changes.' }),
+	})
+	.openapi('ClientInput');
+
+export const clientSchema = z
+	.object({
+		id: idSchema('cli', 'The client; its OAuth client_id.'),
+		partnerId: idSchema('prt', 'The partner that it belongs to.'),
+		name: z.string(),
+		environment: z.enum(['sandbox', 'production']),
+		status: z.enum(['active', 'disabled']),
+		tokensNotBefore: timeSchema.optional().openapi({
+			description: 'Access tokens issued before this time are refused. Absent when none was ever cut off.',
+		}),
+		createdAt: timeSchema,
+		updatedAt: timeSchema,
+		revision: z.int().openapi({ description: 'Counts changes from 1; the ETag.' }),
+	})
+	.openapi('Client');
+
+export const clientPage = pageSchema(clientSchema, 'ClientPage');
+
+/** Writes a client for the wire. */
+export function writeClient(client: Client): z.infer<typeof clientSchema> {
+	return {
+		id: client.id,
+		partnerId: client.partnerId,
+		name: client.name,
+		environment: client.environment,
+		status: client.status,
+		...(client.tokensNotBeforeSeconds === 0
+			? undefined
+			: { tokensNotBefore: writeTime(client.tokensNotBeforeSeconds * 1000) }),
+		createdAt: writeTime(client.createdAtMs),
+		updatedAt: writeTime(client.updatedAtMs),
+		revision: client.revision,
+	};
+}

@@ -1,0 +1,127 @@
+// The authorization server: access tokens by client credentials over mTLS, its metadata and its published keys.
+// Trusts the platform for the TLS connection and the verdict on its certificate; decides everything else from the
+// registry as it is at that moment. RFC 6749 §4.4, RFC 8705 §2.1 and §3, RFC 8707, RFC 8414, RFC 9068.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { Catalogue } from '../../domain/product/catalogue.ts';
+import type { Directory } from '../../domain/registry/directory.ts';
+import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
+import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
+import { createJwtSigner } from '../../domain/token/jwt.ts';
+import { activeSigningKey, type PublicJwkSet, publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Random } from '../../kernel/random.ts';
+import type { Result } from '../../kernel/result.ts';
+import type { PresentedCertificate } from './authenticate-client.ts';
+import { metadataPath, PATHS, renderMetadata } from './metadata.ts';
+import { sendDocument, sendProblem } from './respond.ts';
+import { answerTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
+
+const BODY_TIMEOUT_MS = 10_000;
+
+/** What the authorization server needs from the platform. */
+export interface AuthorizationServerDeps {
+	/** Issuer identifier, as configured. */
+	readonly issuer: string;
+	readonly catalogue: () => Catalogue;
+	readonly directory: () => Directory;
+	/**
+	 * The verdict on the certificate of the request's connection; a fault when none was shown or it is not accepted.
+	 * Called once per request; dates, revocation and registration are judged here afterwards.
+	 */
+	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	/** The active one signs access tokens, all are published. */
+	readonly signingKeys: readonly SigningKey[];
+	/** The public keys of `Sallyport-Assertion`, published here for the internal services. */
+	readonly assertionKeys: PublicJwkSet;
+	readonly audit: AuditSink;
+	readonly clock: Clock;
+	readonly random: Random;
+	/** Makes the value of X-Request-Id. */
+	readonly requestId: () => string;
+	/** Told of every bug that a request ran into; the caller gets a bare 500. */
+	readonly reportBug: (error: unknown, requestId: string) => void;
+	/** How long the body of a token request may take to arrive; 10 seconds by default. */
+	readonly bodyTimeoutMs?: number;
+}
+
+/** Handles one HTTP request. Answers every one and never throws. */
+export type AuthorizationServer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Makes the authorization server. It listens nowhere: the platform hands it the requests of its TLS listener. */
+export function createAuthorizationServer(deps: AuthorizationServerDeps): AuthorizationServer {
+	const catalogueView = viewCatalogue(deps);
+	const tokenEndpoint: TokenEndpointDeps = {
+		issuer: deps.issuer,
+		sign: createJwtSigner(activeSigningKey(deps.signingKeys), ACCESS_TOKEN_TYPE),
+		products: () => catalogueView().products,
+		directory: deps.directory,
+		clientCertificate: deps.clientCertificate,
+		audit: deps.audit,
+		clock: deps.clock,
+		random: deps.random,
+		reportBug: deps.reportBug,
+		bodyTimeoutMs: deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
+	};
+	const jwks = JSON.stringify(publicJwkSet(deps.signingKeys));
+	const assertionJwks = JSON.stringify(deps.assertionKeys);
+	const documents = new Map<string, () => string>([
+		[metadataPath(deps.issuer), () => catalogueView().metadata],
+		[PATHS.jwks, () => jwks],
+		[PATHS.assertionJwks, () => assertionJwks],
+	]);
+	return (request, response) => {
+		const requestId = deps.requestId();
+		// The path is compared as it came; nothing is decoded or normalised, so each resource has one spelling.
+		const [path = ''] = (request.url ?? '').split('?', 1);
+		if (path === PATHS.token) {
+			answerTokenRequest(request, response, requestId, tokenEndpoint).catch((error: unknown) => {
+				// Not even a refusal could be recorded or sent: the caller gets no answer rather than an unrecorded one.
+				deps.reportBug(error, requestId);
+				response.destroy();
+			});
+			return;
+		}
+		try {
+			answerDocumentRequest(request, response, requestId, documents.get(path));
+		} catch (error) {
+			deps.reportBug(error, requestId);
+			response.destroy();
+		}
+	};
+}
+
+function answerDocumentRequest(
+	request: IncomingMessage,
+	response: ServerResponse,
+	requestId: string,
+	document: (() => string) | undefined,
+): void {
+	if (document === undefined) {
+		const known = `${PATHS.token}, ${PATHS.jwks} and ${PATHS.metadata}`;
+		sendProblem(request, response, requestId, fault('not_found', `This server has ${known}.`));
+	} else if (request.method !== 'GET' && request.method !== 'HEAD') {
+		const refusal = fault('method_not_allowed', 'Use GET or HEAD.');
+		sendProblem(request, response, requestId, refusal, { Allow: 'GET, HEAD' });
+	} else {
+		sendDocument(request, response, requestId, document());
+	}
+}
+
+interface CatalogueView {
+	readonly products: ProductResources;
+	readonly metadata: string;
+}
+
+/** Gives what this server derives from the catalogue, worked out again only when another catalogue is running. */
+function viewCatalogue(deps: AuthorizationServerDeps): () => CatalogueView {
+	let view: CatalogueView | undefined;
+	return () => {
+		const catalogue = deps.catalogue();
+		if (view?.products.catalogue !== catalogue) {
+			view = { products: indexProductResources(catalogue), metadata: renderMetadata(deps.issuer, catalogue) };
+		}
+		return view;
+	};
+}

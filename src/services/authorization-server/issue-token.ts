@@ -1,0 +1,78 @@
+// Issues one access token to a client that has proven who it is: decides the grant, the lifetime, and mints.
+// A token never outlives the certificate that it is bound to.
+import { CLOCK_SKEW_SECONDS, mintAccessToken } from '../../domain/token/access-token.ts';
+import { decideGrant, type ProductResources } from '../../domain/token/decide-grant.ts';
+import { type JwtSigner, TOKEN_LENGTH_MAX } from '../../domain/token/jwt.ts';
+import type { Subscription } from '../../domain/product/subscription.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Random } from '../../kernel/random.ts';
+import { fail, ok, type Result } from '../../kernel/result.ts';
+import type { AuthenticatedClient } from './authenticate-client.ts';
+import type { TokenRequest } from './token-request.ts';
+
+/** A token and what is said and recorded about it. */
+export interface IssuedToken {
+	readonly token: string;
+	readonly jti: string;
+	readonly scope: string;
+	readonly resource: string;
+	readonly expiresInSeconds: number;
+	readonly expiresAtSeconds: number;
+}
+
+/** What issuing needs. */
+export interface IssueTokenDeps {
+	readonly issuer: string;
+	readonly sign: JwtSigner;
+	readonly random: Random;
+	readonly products: ProductResources;
+}
+
+/** Issues a token for `request` to `authenticated`, from its active `subscriptions`. */
+export function issueToken(
+	request: TokenRequest,
+	authenticated: AuthenticatedClient,
+	subscriptions: Iterable<Subscription>,
+	nowMs: number,
+	deps: IssueTokenDeps,
+): Result<IssuedToken, Fault> {
+	const granted = decideGrant(request, subscriptions, deps.products);
+	if (!granted.ok) return granted;
+	const { resource, scopes, ttlSeconds } = granted.value;
+	const { client, credential, notAfterMs } = authenticated;
+	const now = Math.floor(nowMs / 1000);
+	// A cut-off of all earlier tokens may lie in the running second: what is issued now must live, so it counts from then.
+	const issuedAtSeconds = Math.max(now, client.tokensNotBeforeSeconds);
+	if (issuedAtSeconds > now + CLOCK_SKEW_SECONDS) {
+		const retryAfterSeconds = issuedAtSeconds - now;
+		return fail(
+			fault('oauth_temporarily_unavailable', 'No token can be issued yet. Try again later.', { retryAfterSeconds }),
+		);
+	}
+	const expiresAtSeconds = Math.min(issuedAtSeconds + ttlSeconds, Math.floor(notAfterMs / 1000));
+	if (expiresAtSeconds <= issuedAtSeconds) {
+		return fail(fault('oauth_invalid_client', 'The client certificate is about to expire. Renew it.'));
+	}
+	const { token, jti } = mintAccessToken(
+		{
+			partnerId: client.partnerId,
+			clientId: client.id,
+			resource,
+			scopes,
+			certificateThumbprint: credential.thumbprint,
+			issuedAtSeconds,
+			expiresAtSeconds,
+		},
+		deps,
+	);
+	// A token that no gateway would read is not given out.
+	if (token.length > TOKEN_LENGTH_MAX) return fail(fault('oauth_invalid_scope', 'Ask for fewer scopes at a time.'));
+	return ok({
+		token,
+		jti,
+		scope: scopes.join(' '),
+		resource,
+		expiresInSeconds: expiresAtSeconds - now,
+		expiresAtSeconds,
+	});
+}

@@ -1,0 +1,112 @@
+// Writes the answers of the authorization server. Every answer carries the request id; every one that depends on who
+// asks forbids storing it (RFC 6749 §5.1). A refusal of the token endpoint is an OAuth error (RFC 6749 §5.2), any other
+// a problem document (RFC 9457).
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Fault, faultKind } from '../../kernel/faults.ts';
+import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
+
+/** How long a published document may be kept, in seconds. */
+const PUBLISHED_MAX_AGE_SECONDS = 300;
+const JSON_MEDIA_TYPE = 'application/json';
+/** What RFC 6749 §5.2 allows in `error_description`. */
+const NOT_IN_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g;
+
+/** Answers a token request with its token. */
+export function sendToken(response: ServerResponse, requestId: string, body: string): void {
+	send(response, 200, requestId, body, {
+		'Content-Type': JSON_MEDIA_TYPE,
+		'Cache-Control': 'no-store',
+		Pragma: 'no-cache',
+	});
+}
+
+/** Answers a token request with a refusal. Gives the status, for the record. */
+export function sendOauthError(
+	request: IncomingMessage,
+	response: ServerResponse,
+	requestId: string,
+	fault: Fault,
+): number {
+	const { status, oauthError } = faultKind(fault);
+	const headers: Record<string, string> = {
+		'Content-Type': JSON_MEDIA_TYPE,
+		'Cache-Control': 'no-store',
+		Pragma: 'no-cache',
+	};
+	if (status === 405) headers['Allow'] = 'POST';
+	const { authorization } = request.headers;
+	if (status === 401 && authorization !== undefined) headers['WWW-Authenticate'] = challengeFor(authorization);
+	if (fault.retryAfterSeconds !== undefined) headers['Retry-After'] = String(fault.retryAfterSeconds);
+	// A body that was too large or too slow is not waited for.
+	if (!request.complete) headers['Connection'] = 'close';
+	const body = JSON.stringify({
+		// Faults that RFC 6749 has no code for: the nearest one, told apart by the status.
+		error: oauthError ?? (status >= 500 ? 'server_error' : 'invalid_request'),
+		error_description: fault.detail.replace(NOT_IN_DESCRIPTION, "'"),
+	});
+	send(response, status, requestId, request.method === 'HEAD' ? '' : body, headers);
+	return status;
+}
+
+/** RFC 6749 §5.2: a client that tried a scheme is challenged in that scheme. Only names from this list are sent. */
+function challengeFor(authorization: string): string {
+	const scheme = /^(bearer|dpop)\b/i.exec(authorization)?.[1]?.toLowerCase();
+	if (scheme === undefined) return 'Basic realm="token endpoint"';
+	return scheme === 'dpop' ? 'DPoP error="invalid_client"' : 'Bearer error="invalid_client"';
+}
+
+/** Answers with a public document. */
+export function sendDocument(
+	request: IncomingMessage,
+	response: ServerResponse,
+	requestId: string,
+	body: string,
+): void {
+	send(
+		response,
+		200,
+		requestId,
+		body,
+		{ 'Content-Type': JSON_MEDIA_TYPE, 'Cache-Control': `public, max-age=${PUBLISHED_MAX_AGE_SECONDS}` },
+		request.method === 'HEAD',
+	);
+}
+
+/** Answers with a problem document. */
+export function sendProblem(
+	request: IncomingMessage,
+	response: ServerResponse,
+	requestId: string,
+	fault: Fault,
+	headers: Readonly<Record<string, string>> = {},
+): void {
+	send(
+		response,
+		faultKind(fault).status,
+		requestId,
+		renderProblem(fault, requestId),
+		{
+			'Content-Type': PROBLEM_MEDIA_TYPE,
+			'Cache-Control': 'no-store',
+			...headers,
+		},
+		request.method === 'HEAD',
+	);
+}
+
+function send(
+	response: ServerResponse,
+	status: number,
+	requestId: string,
+	body: string,
+	headers: Readonly<Record<string, string>>,
+	headOnly = false,
+): void {
+	response.writeHead(status, {
+		...headers,
+		'Content-Length': Buffer.byteLength(body),
+		'X-Request-Id': requestId,
+		'X-Content-Type-Options': 'nosniff',
+	});
+	response.end(headOnly ? undefined : body);
+}

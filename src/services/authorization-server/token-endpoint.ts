@@ -1,0 +1,99 @@
+// The token endpoint: one request from its first byte to its answer. Reads the shape, authenticates the client, issues
+// the token, records the outcome, answers, in this order: nothing is answered that was not recorded.
+// RFC 6749 §3.2, §4.4 and §5.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { Directory } from '../../domain/registry/directory.ts';
+import type { ProductResources } from '../../domain/token/decide-grant.ts';
+import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Random } from '../../kernel/random.ts';
+import { fail, type Result } from '../../kernel/result.ts';
+import { authenticateClient, type PresentedCertificate } from './authenticate-client.ts';
+import { type IssuedToken, issueToken } from './issue-token.ts';
+import { describeOutcome } from './describe-outcome.ts';
+import { sendOauthError, sendToken } from './respond.ts';
+import { readTokenRequest } from './token-request.ts';
+
+/** What the token endpoint needs. */
+export interface TokenEndpointDeps {
+	readonly issuer: string;
+	readonly sign: JwtSigner;
+	/** The products of the running configuration. */
+	readonly products: () => ProductResources;
+	readonly directory: () => Directory;
+	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	readonly audit: AuditSink;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly reportBug: (error: unknown, requestId: string) => void;
+	readonly bodyTimeoutMs: number;
+}
+
+/** Answers one request to the token endpoint. Rejects only when not even a refusal can be recorded or sent. */
+export async function answerTokenRequest(
+	request: IncomingMessage,
+	response: ServerResponse,
+	requestId: string,
+	deps: TokenEndpointDeps,
+): Promise<void> {
+	// Asked for before the first wait: a connection that has gone away no longer shows its certificate or its address.
+	const address = request.socket.remoteAddress;
+	let certificate: Result<PresentedCertificate, Fault> | undefined;
+	let outcome: Result<IssuedToken, Fault>;
+	try {
+		certificate = deps.clientCertificate(request);
+		outcome = await decide(request, certificate, deps);
+	} catch (error) {
+		deps.reportBug(error, requestId);
+		outcome = fail(fault('internal_error', 'Try again later; quote the request id if it stays.'));
+	}
+	deps.audit.recordBuffered(
+		describeOutcome(outcome, {
+			certificate,
+			address,
+			requestId,
+			nowMs: deps.clock.nowMs(),
+			directory: deps.directory(),
+		}),
+	);
+	if (outcome.ok) sendToken(response, requestId, renderToken(outcome.value));
+	else sendOauthError(request, response, requestId, outcome.fault);
+}
+
+/** RFC 6749 §5.1. The scope is always named, also where it is what was asked for. */
+function renderToken(issued: IssuedToken): string {
+	return JSON.stringify({
+		access_token: issued.token,
+		token_type: 'Bearer',
+		expires_in: issued.expiresInSeconds,
+		scope: issued.scope,
+	});
+}
+
+async function decide(
+	request: IncomingMessage,
+	certificate: Result<PresentedCertificate, Fault>,
+	deps: TokenEndpointDeps,
+): Promise<Result<IssuedToken, Fault>> {
+	const read = await readTokenRequest(request, deps.bodyTimeoutMs);
+	if (!read.ok) return read;
+	// From here on nothing waits: registry, clock and ledger are those of one moment.
+	const directory = deps.directory();
+	const nowMs = deps.clock.nowMs();
+	const authenticated = authenticateClient(certificate, read.value.clientId, directory, nowMs);
+	if (!authenticated.ok) return authenticated;
+	if (!deps.audit.isAccepting()) {
+		return fail(
+			fault('oauth_temporarily_unavailable', 'No token can be issued now. Try again later.', { retryAfterSeconds: 5 }),
+		);
+	}
+	const subscriptions = directory.subscriptions(authenticated.value.client.id);
+	return issueToken(read.value, authenticated.value, subscriptions, nowMs, {
+		issuer: deps.issuer,
+		sign: deps.sign,
+		random: deps.random,
+		products: deps.products(),
+	});
+}

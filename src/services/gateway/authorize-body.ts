@@ -1,0 +1,22 @@
+// Stage authorizeBody: resources that the body names are judged as soon as the body has been held to the contract,
+// before anything is forwarded. The subscription that the request was authorized under must grant them all.
+import type { Subscription } from '../../domain/product/subscription.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Exchange } from './exchange.ts';
+import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/** Authorizes the resources that the body names; adds them to `resources`. */
+export function authorizeBody(exchange: Exchange, context: GatewayContext): Fault | undefined {
+	const { readBodyResources } = exchange.route as GatewayRoute;
+	if (readBodyResources === undefined) return undefined;
+	const resources = readBodyResources(exchange.bodyValue);
+	if (resources === undefined) {
+		return fault('resource_denied', 'The body names no resource where one is required.');
+	}
+	if (!context.grants.areGranted(exchange.subscription as Subscription, resources)) {
+		return fault('resource_denied', 'The subscription does not cover the resource that the body names.');
+	}
+	exchange.resources = [...exchange.resources, ...resources];
+	return undefined;
+}

@@ -1,0 +1,104 @@
+// Everything that is known of one request on its way through the pipeline. One object of one shape per request: each
+// stage fills its own part, later stages read it. No stage hangs anything else on it.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Connection } from '../../domain/certificate/connection.ts';
+import type { Client } from '../../domain/client/client.ts';
+import type { Credential } from '../../domain/client/credential.ts';
+import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
+import type { Subscription } from '../../domain/product/subscription.ts';
+import type { VerifiedToken } from '../../domain/token/access-token.ts';
+import type { GatewayRoute } from './compile-route.ts';
+
+/** Whom the request speaks for, once it is authenticated. */
+export interface Principal {
+	readonly token: VerifiedToken;
+	readonly client: Client;
+	readonly credential: Credential;
+}
+
+/** How far the answer has come. */
+export type ExchangeState = 'open' | 'answered' | 'aborted';
+
+export class Exchange {
+	readonly request: IncomingMessage;
+	readonly response: ServerResponse;
+	readonly connection: Connection;
+	readonly requestId: string;
+	readonly startedAtMs: number;
+	/** Monotonic start, for the latency. */
+	readonly startedAtTick: number;
+	/** Whether the client waits for `100 Continue` before it sends the body. */
+	readonly expectsContinue: boolean;
+
+	// admitRequest
+	path = '';
+	query = '';
+	/** Field values by lower-case name, of fields that came once; repeated list fields are joined with a comma. */
+	headers: ReadonlyMap<string, string> = NO_HEADERS;
+	hasBody = false;
+	/** Whether the request is one unambiguous HTTP request; after one that is not, the connection ends. */
+	isAdmitted = false;
+
+	// matchRoute
+	route: GatewayRoute | undefined = undefined;
+	/** Decoded values of the path parameters, in the order of the template. */
+	pathParameters: readonly string[] = NO_PARAMETERS;
+
+	// authenticateClient
+	principal: Principal | undefined = undefined;
+
+	// authorizeRequest
+	subscription: Subscription | undefined = undefined;
+	resources: readonly RequestedResource[] = NO_RESOURCES;
+
+	// spendLimits: values of the RateLimit fields; '' when the plan has no limits
+	rateLimitPolicy = '';
+	rateLimit = '';
+
+	// validateRequest
+	body: Buffer | undefined = undefined;
+	/** The parsed JSON body, as it was held to the contract; undefined for other media types. */
+	bodyValue: unknown = undefined;
+
+	// forwardRequest
+	traceparent = '';
+	upstreamStatus = 0;
+	upstreamHeaders: UpstreamHeaders = NO_UPSTREAM_HEADERS;
+	upstreamBody: Buffer = NO_BYTES;
+	forwarded = false;
+
+	// protectResponse
+	answerBody: Buffer | string = NO_BYTES;
+	answerBytes = 0;
+
+	state: ExchangeState = 'open';
+	/** Takes back what runs for this exchange, such as the call to the upstream, when the client goes away. */
+	abort: (() => void) | undefined = undefined;
+
+	constructor(
+		request: IncomingMessage,
+		response: ServerResponse,
+		connection: Connection,
+		requestId: string,
+		startedAtMs: number,
+		startedAtTick: number,
+		expectsContinue: boolean,
+	) {
+		this.request = request;
+		this.response = response;
+		this.connection = connection;
+		this.requestId = requestId;
+		this.startedAtMs = startedAtMs;
+		this.startedAtTick = startedAtTick;
+		this.expectsContinue = expectsContinue;
+	}
+}
+
+/** Response fields of the upstream by lower-case name. */
+export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+const NO_PARAMETERS: readonly string[] = [];
+const NO_RESOURCES: readonly RequestedResource[] = [];
+const NO_UPSTREAM_HEADERS: UpstreamHeaders = {};
+const NO_BYTES = Buffer.alloc(0);

@@ -1,0 +1,107 @@
+// The gateway as a request listener: takes a request, runs it through the pipeline, answers, and writes it down. This is
+// the edge at which a bug is caught: once, answered 500, logged and recorded, never turned into a 4xx.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Connection } from '../../domain/certificate/connection.ts';
+import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
+import { describeError } from '../../kernel/log.ts';
+import { Exchange } from './exchange.ts';
+import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
+import { recordExchange } from './record-exchange.ts';
+import { sendProblem, sendResponse } from './send-answer.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+export type GatewayListener = (
+	request: IncomingMessage,
+	response: ServerResponse,
+	connection: Connection,
+	expectsContinue: boolean,
+) => void;
+
+/** Makes the gateway. `pipeline` is the product's own table; tests pass a mutilated one to prove that each gate counts. */
+export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPELINE): GatewayListener {
+	return (request, response, connection, expectsContinue) => {
+		const exchange = new Exchange(
+			request,
+			response,
+			connection,
+			context.newRequestId(),
+			context.clock.nowMs(),
+			context.tick(),
+			expectsContinue,
+		);
+		response.once('close', () => {
+			if (exchange.state !== 'open') return;
+			exchange.state = 'aborted';
+			exchange.abort?.();
+		});
+		let outcome: Fault | undefined | Promise<Fault | undefined>;
+		try {
+			outcome = runPipeline(exchange, context, pipeline);
+		} catch (thrown) {
+			outcome = reportBug(exchange, context, thrown);
+		}
+		if (outcome instanceof Promise) {
+			outcome.then(
+				(settled) => conclude(exchange, context, settled),
+				(thrown: unknown) => conclude(exchange, context, reportBug(exchange, context, thrown)),
+			);
+			return;
+		}
+		conclude(exchange, context, outcome);
+	};
+}
+
+function reportBug(exchange: Exchange, context: GatewayContext, thrown: unknown): Fault {
+	context.log.error('a request met a bug', {
+		'request.id': exchange.requestId,
+		'http.route': exchange.route?.operation.key,
+		...describeError(thrown),
+	});
+	return fault('internal_error', 'Quote the request id to the provider of this API.');
+}
+
+/** Records the exchange and answers it. INVARIANT: runs exactly once per exchange. */
+function conclude(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
+	const status = outcome === undefined ? exchange.upstreamStatus : FAULTS[outcome.code].status;
+	if (outcome?.internal !== undefined && FAULTS[outcome.code].owner !== 'client') {
+		context.log.warn(outcome.internal, {
+			'request.id': exchange.requestId,
+			'http.route': exchange.route?.operation.key,
+			'error.type': outcome.code,
+		});
+	}
+	const recorded = recordExchange(exchange, context, outcome, status);
+	if (recorded === undefined) {
+		answer(exchange, outcome);
+		return;
+	}
+	recorded.then(
+		() => answer(exchange, outcome),
+		(thrown: unknown) => {
+			context.log.error('the outcome of a durable operation could not be recorded', {
+				'request.id': exchange.requestId,
+				...describeError(thrown),
+			});
+			answer(
+				exchange,
+				fault(
+					'audit_unavailable',
+					'The request was carried out, but its outcome could not be recorded. Do not repeat it blindly.',
+				),
+			);
+		},
+	);
+}
+
+function answer(exchange: Exchange, outcome: Fault | undefined): void {
+	if (exchange.state !== 'open') return;
+	exchange.state = 'answered';
+	if (outcome === undefined) sendResponse(exchange);
+	else refuse(exchange, outcome);
+}
+
+function refuse(exchange: Exchange, outcome: Fault): void {
+	// What of the body was not read is no start of a next request: the connection ends with this answer.
+	const isUnread = exchange.hasBody && exchange.body === undefined;
+	sendProblem(exchange, outcome, isUnread || !exchange.isAdmitted);
+}

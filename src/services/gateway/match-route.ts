@@ -1,0 +1,20 @@
+// Stage matchRoute: which operation of which API version is meant? An unknown path is 404; there is no default route.
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Exchange } from './exchange.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/** Finds the operation by method and path; fills `route` and `pathParameters`. */
+export function matchRoute(exchange: Exchange, context: GatewayContext): Fault | undefined {
+	const match = context.routes.match(exchange.request.method ?? '', exchange.path);
+	if (match.kind === 'found') {
+		exchange.route = match.route;
+		exchange.pathParameters = match.parameters;
+		return undefined;
+	}
+	if (match.kind === 'method-not-allowed') {
+		return fault('method_not_allowed', `This path answers to ${match.allowed.join(', ')}.`, {
+			members: { allow: match.allowed },
+		});
+	}
+	return fault('route_not_found', 'No operation of any API here has this path. Compare it with the API document.');
+}

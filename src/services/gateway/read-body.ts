@@ -1,0 +1,48 @@
+// Stage readBody: takes the body of the request in, up to the bound of the operation. Nothing is read of a body whose
+// caller was refused earlier: who waits for `100 Continue` hears it only here.
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Exchange } from './exchange.ts';
+import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/** Reads the body; fills `body`. Fails with `body_too_large` as soon as the bound is passed or announced. */
+export function readBody(exchange: Exchange, _context: GatewayContext): Fault | undefined | Promise<Fault | undefined> {
+	if (!exchange.hasBody) return undefined;
+	const bytesMax = (exchange.route as GatewayRoute).operation.requestBodyBytesMax;
+	const tooLarge = fault('body_too_large', `Keep the body of this operation under ${bytesMax} bytes.`);
+	if (Number(exchange.headers.get('content-length') ?? 0) > bytesMax) return tooLarge;
+	if (exchange.expectsContinue) exchange.response.writeContinue();
+	return collectBody(exchange, bytesMax, tooLarge);
+}
+
+function collectBody(exchange: Exchange, bytesMax: number, tooLarge: Fault): Promise<Fault | undefined> {
+	const { request } = exchange;
+	return new Promise((resolve) => {
+		const chunks: Buffer[] = [];
+		let length = 0;
+		const settle = (outcome: Fault | undefined): void => {
+			request.removeListener('data', onData);
+			resolve(outcome);
+		};
+		const onData = (chunk: Buffer): void => {
+			length += chunk.length;
+			if (length > bytesMax) {
+				request.pause();
+				settle(tooLarge);
+				return;
+			}
+			chunks.push(chunk);
+		};
+		request.on('data', onData);
+		request.once('end', () => {
+			exchange.body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
+			settle(undefined);
+		});
+		request.once('close', () => {
+			settle(fault('malformed_request', 'The connection ended before the body did.'));
+		});
+		request.once('error', () => {
+			settle(fault('malformed_request', 'The body could not be read to its end.'));
+		});
+	});
+}

@@ -1,0 +1,74 @@
+// What happens always, also after a refusal: one ledger entry and one observation of the metrics per request. An entry
+// names records by id and the operation by its key; it holds no value of a parameter, header, body or token.
+import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts';
+import type { Fault } from '../../kernel/faults.ts';
+import type { Exchange } from './exchange.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/** Writes the entry of an exchange down. Resolves, for durable operations, once it is on disk; rejects if it cannot be. */
+export function recordExchange(
+	exchange: Exchange,
+	context: GatewayContext,
+	outcome: Fault | undefined,
+	status: number,
+): Promise<number> | undefined {
+	context.metrics.observe(exchange.route?.index, status, context.tick() - exchange.startedAtTick, outcome?.code);
+	const entry = describeExchange(exchange, context, 'gateway.request', outcome, status);
+	if (exchange.forwarded && exchange.route?.operation.audit === 'durable') return context.audit.recordDurable(entry);
+	context.audit.recordBuffered(entry);
+	return undefined;
+}
+
+/** Builds the audit entry of an exchange as far as it has come. */
+export function describeExchange(
+	exchange: Exchange,
+	context: GatewayContext,
+	type: 'gateway.request' | 'gateway.intent',
+	outcome: Fault | undefined,
+	status: number | undefined,
+): AuditEntry {
+	const { route, principal, subscription } = exchange;
+	return {
+		time: new Date(context.clock.nowMs()).toISOString(),
+		type,
+		requestId: exchange.requestId,
+		actor: describeActor(exchange),
+		// What was forwarded was permitted; a fault after that is the upstream's, its answer's, or the connection's.
+		decision: outcome === undefined || exchange.forwarded ? 'permit' : 'deny',
+		...(outcome === undefined ? undefined : { reason: outcome.code }),
+		...(status === undefined ? undefined : { status }),
+		facts: {
+			method: route?.operation.method ?? exchange.request.method,
+			operation: route?.operation.key,
+			subscription: subscription?.id,
+			token: principal?.token.jti,
+			upstream_status: exchange.upstreamStatus === 0 ? undefined : exchange.upstreamStatus,
+			bytes_in: exchange.body?.length,
+			bytes_out: status === undefined ? undefined : exchange.answerBytes,
+			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
+			trace: exchange.traceparent === '' ? undefined : exchange.traceparent.slice(3, 35),
+			aborted: exchange.state === 'aborted' ? true : undefined,
+		},
+	};
+}
+
+function describeActor(exchange: Exchange): AuditActor {
+	const { address, certificate } = exchange.connection;
+	const { principal } = exchange;
+	if (principal !== undefined) {
+		return {
+			partner: principal.client.partnerId,
+			client: principal.client.id,
+			credential: principal.credential.id,
+			address,
+		};
+	}
+	if (certificate?.ok && certificate.value.partnerId !== undefined) {
+		return { partner: certificate.value.partnerId, ...clientOf(certificate.value.clientId), address };
+	}
+	return { address };
+}
+
+function clientOf(client: string | undefined): { readonly client: string } | undefined {
+	return client === undefined ? undefined : { client };
+}

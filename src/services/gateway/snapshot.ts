@@ -1,0 +1,116 @@
+// What the gateway decides from: the configuration compiled once into maps and closures, and the directory of live records.
+// A request parses nothing but itself and scans nothing; a route pays only for the stages that it uses.
+import type { ApiVersion } from '../../domain/api/api.ts';
+import type { RequestMetrics } from '../../domain/api/request-metrics.ts';
+import { createRouteTable, type RouteTable } from '../../domain/api/route-table.ts';
+import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
+import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { LimitCounter } from '../../domain/limit/limit-counter.ts';
+import { type CompiledLimits, compileLimits } from '../../domain/limit/spend-limit.ts';
+import { areGranted, type CompiledGrants, compileGrants } from '../../domain/policy/authorize-resource.ts';
+import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
+import type { Catalogue } from '../../domain/product/catalogue.ts';
+import type { Subscription } from '../../domain/product/subscription.ts';
+import type { Directory } from '../../domain/registry/directory.ts';
+import type { AccessTokenVerifier } from '../../domain/token/access-token.ts';
+import type { AssertionMinter } from '../../domain/token/assertion.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Random } from '../../kernel/random.ts';
+import { fail, ok, type Result } from '../../kernel/result.ts';
+import { compileRoute, type GatewayRoute } from './compile-route.ts';
+
+export interface GatewayDependencies {
+	readonly catalogue: Catalogue;
+	readonly directory: Directory;
+	/** Accepted Host values, lower case, each with the name that the TLS server name must equal. */
+	readonly hosts: ReadonlyMap<string, string>;
+	readonly tokens: AccessTokenVerifier;
+	readonly assertions: AssertionMinter;
+	readonly limitCounter: LimitCounter;
+	readonly upstreamOf: (api: ApiVersion) => UpstreamClient;
+	readonly audit: AuditSink;
+	readonly metrics: RequestMetrics;
+	readonly clock: Clock;
+	/** Monotonic milliseconds with a fraction, for latencies. */
+	readonly tick: () => number;
+	readonly random: Random;
+	readonly newRequestId: () => string;
+	readonly log: Log;
+}
+
+/** A product as decisions need it. */
+interface ProductRights {
+	readonly operations: ReadonlySet<string>;
+	readonly scopes: ReadonlySet<string>;
+}
+
+/** What every stage is given beside the exchange. */
+export interface GatewayContext extends Omit<GatewayDependencies, 'catalogue' | 'upstreamOf' | 'limitCounter'> {
+	readonly routes: RouteTable<GatewayRoute>;
+	readonly products: ReadonlyMap<string, ProductRights>;
+	readonly grants: {
+		/** Whether a subscription covers all of these resources. */
+		areGranted(subscription: Subscription, resources: readonly RequestedResource[]): boolean;
+	};
+	readonly limits: {
+		readonly counter: LimitCounter;
+		/** The limits of a subscription; undefined when its plan is not offered any more. */
+		of(subscription: Subscription): CompiledLimits | undefined;
+	};
+}
+
+/** Compiles the context. Fails, naming the operation, when a contract or a mask cannot be compiled. */
+export function createGatewayContext(deps: GatewayDependencies): Result<GatewayContext, string> {
+	const { catalogue } = deps;
+	const indexes = new Map([...catalogue.operations.keys()].map((key, index) => [key, index]));
+	const compiled = new Map<string, GatewayRoute>();
+	for (const api of catalogue.apis) {
+		const upstream = deps.upstreamOf(api);
+		for (const operation of api.operations) {
+			const route = compileRoute(api, operation, upstream, indexes.get(operation.key) ?? 0);
+			if (!route.ok) return fail(`${operation.key}: ${route.fault}`);
+			compiled.set(operation.key, route.value);
+		}
+	}
+	const routes = createRouteTable(catalogue.apis, (_api, operation) => compiled.get(operation.key) as GatewayRoute);
+	if (!routes.ok) return routes;
+	const products = new Map<string, ProductRights>();
+	for (const [id, product] of catalogue.products) {
+		products.set(id, { operations: new Set(product.operations), scopes: new Set(product.scopes) });
+	}
+	return ok({ ...deps, routes: routes.value, products, grants: createGrants(), limits: createLimits(deps) });
+}
+
+/** Compiled once per record: a changed subscription is another record, so that nothing old is ever asked. */
+function createGrants(): GatewayContext['grants'] {
+	const compiled = new WeakMap<Subscription, CompiledGrants>();
+	return {
+		areGranted(subscription, resources) {
+			if (resources.length === 0) return true;
+			let grants = compiled.get(subscription);
+			if (grants === undefined) {
+				grants = compileGrants(subscription.grants);
+				compiled.set(subscription, grants);
+			}
+			return areGranted(grants, resources);
+		},
+	};
+}
+
+function createLimits(deps: GatewayDependencies): GatewayContext['limits'] {
+	const compiled = new WeakMap<Subscription, CompiledLimits>();
+	return {
+		counter: deps.limitCounter,
+		of(subscription) {
+			let limits = compiled.get(subscription);
+			if (limits !== undefined) return limits;
+			const plan = deps.catalogue.plans.get(subscription.planId);
+			if (plan === undefined) return undefined;
+			const { partnerId, clientId, id: subscriptionId } = subscription;
+			limits = compileLimits(plan.limits, { partnerId, clientId, subscriptionId });
+			compiled.set(subscription, limits);
+			return limits;
+		},
+	};
+}

@@ -1,0 +1,23 @@
+// Stage validateRequest: parameters and body are held to the API contract. What breaks it never reaches the service.
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { GatewayRoute } from './compile-route.ts';
+import type { Exchange } from './exchange.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/** Holds the request to its contract; fills `bodyValue`. */
+export function validateRequest(exchange: Exchange, _context: GatewayContext): Fault | undefined {
+	const { contract } = exchange.route as GatewayRoute;
+	const { headers } = exchange;
+	if (headers.has('content-encoding')) {
+		return fault('media_type_unsupported', 'Send the body without Content-Encoding.');
+	}
+	const verdict = contract.validateRequest({
+		params: exchange.pathParameters,
+		query: exchange.query,
+		header: (name) => headers.get(name),
+		contentType: headers.get('content-type'),
+		body: exchange.body,
+	});
+	exchange.bodyValue = verdict.bodyValue;
+	return verdict.fault;
+}
