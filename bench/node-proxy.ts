@@ -1,20 +1,20 @@
 // The Node floor of the bench: a bare mTLS reverse proxy of node:https and undici that decides nothing.
-// Usage: node-proxy.ts UPSTREAM_PORT CA CERT KEY; prints its port.
+// Usage: node-proxy.ts UPSTREAM_PORT CA CERT KEY SERVICE_CERT SERVICE_KEY; prints its port.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Pool } from 'undici';
 
-const [, , upstreamPort = '', caFile = '', certFile = '', keyFile = ''] = process.argv;
-const tls = { ca: readFileSync(caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) };
+const [, , upstreamPort = '', caFile = '', certFile = '', keyFile = '', serviceFile = '', serviceKeyFile = ''] = process.argv;
+const ca = readFileSync(caFile);
 const pool = new Pool(`https://localhost:${upstreamPort}`, {
 	connections: 64,
 	pipelining: 1,
 	allowH2: false,
-	connect: tls,
+	connect: { ca, cert: readFileSync(serviceFile), key: readFileSync(serviceKeyFile) },
 });
 
-const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true }, (request, response) => {
+const server = createServer({ ca, cert: readFileSync(certFile), key: readFileSync(keyFile), requestCert: true, rejectUnauthorized: true }, (request, response) => {
 	const chunks: Buffer[] = [];
 	pool.dispatch(
 		{ path: request.url ?? '/', method: 'GET', headers: ['accept', 'application/json'] },

@@ -13,8 +13,6 @@ export interface DemoConfigurationOptions {
 export const DEMO_TRUST_DOMAIN = 'bank.example';
 /** The bank's name as an audience of assertions. */
 export const DEMO_BANK_AUDIENCE = 'demo-bank';
-/** How the gateway names the bank's API, `<api>/<version>`. */
-export const DEMO_API_VERSION = 'bank/v1';
 
 /** Writes the demo's configuration. */
 export function demoConfiguration(options: DemoConfigurationOptions): string {

@@ -12,12 +12,12 @@ export interface WireRecord {
 	readonly [member: string]: unknown;
 }
 
-export interface AdminAnswer {
+interface AdminAnswer {
 	readonly body: WireRecord;
 	readonly etag: string | undefined;
 }
 
-export interface AdminRequest {
+interface AdminRequest {
 	readonly body?: unknown;
 	readonly ifMatch?: string;
 	/** Makes repeats of this very command safe; a new one is made when absent. */

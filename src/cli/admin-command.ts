@@ -58,7 +58,7 @@ export async function readList(
 	while (records.length < limit) {
 		const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - records.length)) });
 		for (const [name, value] of Object.entries({ ...filter, after })) if (value !== undefined) query.set(name, value);
-		const { body } = await client.get(`${path}?${query}`);
+		const { body } = await client.get(`${path}?${query.toString()}`);
 		records.push(...((body['items'] ?? []) as WireRecord[]));
 		after = body['next'] as string | undefined;
 		if (after === undefined) return records;

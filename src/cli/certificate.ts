@@ -4,7 +4,15 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDurationMs } from '../kernel/duration.ts';
-import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
+import {
+	type AdminOptions,
+	type AdminSession,
+	readList,
+	runAdminAction,
+	segment,
+	withAdminOptions,
+	withLimit,
+} from './admin-command.ts';
 import type { WireRecord } from './admin-client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
@@ -75,10 +83,7 @@ interface IssueOptions extends AdminOptions {
 	readonly out?: string;
 }
 
-async function issue(
-	{ client, io, output }: Parameters<Parameters<typeof runAdminAction>[2]>[0],
-	options: IssueOptions,
-): Promise<void> {
+async function issue({ client, io, output }: AdminSession, options: IssueOptions): Promise<void> {
 	const lifetimeMs = options.lifetime === undefined ? undefined : durationOf('--lifetime', options.lifetime);
 	const csr = await readCsr(resolve(io.cwd, options.csr));
 	const body = { csr, ...(lifetimeMs === undefined ? undefined : { lifetimeSeconds: Math.floor(lifetimeMs / 1000) }) };

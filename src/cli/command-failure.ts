@@ -4,7 +4,7 @@
 /** Exit codes of all commands. */
 export const EXIT = { ok: 0, failure: 1, invalid: 2, notFound: 3, denied: 4, conflict: 5, unreachable: 6 } as const;
 
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** An expected end of a command. The message is for people and may have several lines. */
 export class CommandFailure extends Error {

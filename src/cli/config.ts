@@ -4,10 +4,9 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type ConfigProblem, formatProblem } from '../config/config-problem.ts';
 import type { Configuration } from '../config/configuration.ts';
+import { EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
-
-/** Exit code for invalid input. */
-const INVALID = 2;
+import { alignRows } from './print-records.ts';
 
 /** Adds the noun `config` to the program. */
 export function configCommands(program: Command, io: CommandIo): void {
@@ -53,7 +52,7 @@ async function checkConfiguration(io: CommandIo, file: string, output: 'table' |
 	const named = (problems: readonly ConfigProblem[]): readonly ConfigProblem[] => nameAsTyped(problems, absolute, file);
 	const problems = loaded.ok ? [] : named(loaded.fault);
 	const warnings = loaded.ok ? named(loaded.value.warnings) : [];
-	if (!loaded.ok) io.setExitCode(INVALID);
+	if (!loaded.ok) io.setExitCode(EXIT.invalid);
 	if (output === 'json') {
 		const summary = loaded.ok ? summarize(loaded.value.configuration) : undefined;
 		io.stdout(`${JSON.stringify({ valid: loaded.ok, problems, warnings, configuration: summary }, null, 2)}\n`);
@@ -74,7 +73,7 @@ async function checkConfiguration(io: CommandIo, file: string, output: 'table' |
 		api.resource,
 		api.upstream.origin + api.upstream.basePath,
 	]);
-	io.stdout(alignColumns([header, ...rows]));
+	io.stdout(alignRows([header, ...rows]));
 	const parts = [count(configuration.products.length, 'product'), count(configuration.plans.length, 'plan')];
 	io.stderr(`${file} loads: ${parts.join(', ')}, ${count(warnings.length, 'warning')}\n`);
 }
@@ -117,17 +116,4 @@ function summarize(configuration: Configuration): object {
 
 function count(number: number, noun: string): string {
 	return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function alignColumns(rows: readonly (readonly string[])[]): string {
-	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-	return rows
-		.map(
-			(row) =>
-				`${row
-					.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-					.join('  ')
-					.trimEnd()}\n`,
-		)
-		.join('');
 }

@@ -2,12 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 import { writeProblems } from './config.ts';
-
-const FAILURE = 1;
-const INVALID = 2;
-const CONFLICT = 5;
 
 interface InitFlags {
 	readonly openapi: string;
@@ -65,7 +62,7 @@ async function writeInitialConfiguration(io: CommandIo, flags: InitFlags): Promi
 	});
 	if (!made.ok) {
 		writeProblems(io, made.fault, 'error');
-		io.setExitCode(INVALID);
+		io.setExitCode(EXIT.invalid);
 		return;
 	}
 	const { yaml, apiName, operationCount, leftOut, warnings } = made.value;
@@ -93,9 +90,9 @@ function reportWriteError(io: CommandIo, file: string, error: unknown): void {
 	if (code === '') throw error;
 	if (code === 'EEXIST') {
 		io.stderr(`${file} exists already; give another --out, or --force to overwrite it\n`);
-		io.setExitCode(CONFLICT);
+		io.setExitCode(EXIT.conflict);
 		return;
 	}
 	io.stderr(`${file} cannot be written (${code}); check that its folder exists and may be written to\n`);
-	io.setExitCode(FAILURE);
+	io.setExitCode(EXIT.failure);
 }

@@ -50,18 +50,19 @@ export function printRecord(
 export function alignRows(rows: readonly (readonly string[])[]): string {
 	const widths: number[] = [];
 	for (const row of rows) {
-		for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, [...cell].length);
+		for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, Array.from(cell).length);
 	}
 	const lines = rows.map((row) =>
 		row
-			.map((cell, index) => cell + ' '.repeat((widths[index] ?? 0) - [...cell].length))
+			.map((cell, index) => cell + ' '.repeat((widths[index] ?? 0) - Array.from(cell).length))
 			.join('  ')
 			.trimEnd(),
 	);
 	return lines.map((line) => `${line}\n`).join('');
 }
 
-function cellOf(value: unknown): string {
+/** Writes a value in one line, without control characters; `-` where there is none. */
+export function cellOf(value: unknown): string {
 	if (value === undefined || value === null || value === '') return '-';
 	if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return clean(String(value));
 	if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cellOf).join(', ');

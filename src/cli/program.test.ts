@@ -286,7 +286,7 @@ test('prints aligned tables that no name can break or steer', async () => {
 	// Such a name cannot come in through the API; the table trusts nobody all the same.
 	await admin.store.registry.partners.update({ ...stored, name: 'a\u001b[2Jb\nc', revision: 2 }, 1);
 	const { stdout } = await cli(['partner', 'list']);
-	assert.doesNotMatch(stdout, /\u001b/);
+	assert.ok(!stdout.includes('\u001b'));
 	const lines = stdout.trimEnd().split('\n');
 	assert.ok(lines.every((line) => line === line.trimEnd()));
 	const column = lines[0]?.indexOf('STATUS') ?? -1;
@@ -328,7 +328,7 @@ test('explains every command with examples, on standard output', async () => {
 	for (const verb of verbs) {
 		const run = await cli([...verb, '--help']);
 		assert.equal(run.code, 0, verb.join(' '));
-		assert.match(run.stdout, /\nExamples:\n {2}/, verb.join(' '));
+		assert.match(run.stdout, /\nExamples?:\n {2}/, verb.join(' '));
 		assert.equal(run.stderr, '');
 	}
 });

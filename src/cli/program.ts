@@ -1,6 +1,7 @@
 // The command line: one file per noun, put together here. A command ends with an exit code that scripts can decide by;
 // data goes to standard output, everything else to standard error.
 import { Command, CommanderError } from 'commander';
+import { auditCommands } from './audit.ts';
 import { certificateCommands } from './certificate.ts';
 import { clientCommands } from './client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
@@ -55,6 +56,7 @@ Examples:
 	productCommands(program, io);
 	subscriptionCommands(program, io);
 	tokenCommands(program, io);
+	auditCommands(program, io);
 	configCommands(program, io);
 	initCommand(program, io);
 	return program;

@@ -17,7 +17,7 @@ const COLUMNS = [
 const STAGES = ['sandbox', 'canary', 'live'];
 
 /** Grants as the command line gives them. */
-export interface GivenGrants {
+interface GivenGrants {
 	readonly [type: string]: readonly string[] | '*';
 }
 
@@ -144,7 +144,7 @@ interface ChangeOptions {
 }
 
 /** Adds `account=acc-1,acc-2` or `account=*` to the grants given so far. */
-export function collectGrants(text: string, before: GivenGrants | undefined): GivenGrants {
+function collectGrants(text: string, before: GivenGrants | undefined): GivenGrants {
 	const match = /^([A-Za-z][A-Za-z0-9_.-]{0,63})=(.+)$/.exec(text);
 	const [, type, list] = match ?? [];
 	if (type === undefined || list === undefined) {

@@ -18,7 +18,7 @@ export interface ConfigProblem {
 export type PathStep = string | number;
 
 /** More problems than this are counted, not listed: nobody reads them, and the first ones often cause the rest. */
-export const PROBLEMS_MAX = 50;
+const PROBLEMS_MAX = 50;
 
 /** Finds the place of a value in the YAML text; gives the nearest enclosing one when it is not there. */
 export interface Locator {
@@ -72,7 +72,12 @@ function compare(a: string, b: string): number {
 export function formatProblem(problem: ConfigProblem): string {
 	const where = problem.path === '' ? '' : `${problem.path}: `;
 	const place = `${problem.file}:${problem.line}:${problem.column}`;
-	return `${place}: ${where}${problem.message}\n  remedy: ${problem.remedy}`;
+	return `${oneLine(`${place}: ${where}${problem.message}`)}\n  remedy: ${oneLine(problem.remedy)}`;
+}
+
+/** Problems quote documents of others: what is in them must not steer a terminal. */
+function oneLine(text: string): string {
+	return text.replaceAll(/\p{Cc}+/gu, ' ');
 }
 
 /** Writes a path the way people say it: `products.basic.operations[2]`. */

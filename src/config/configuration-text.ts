@@ -76,10 +76,10 @@ class NodeReader {
 		if (isMap(node)) return this.#readMap(node.items, path, place);
 		if (isSeq(node)) {
 			return node.items.map((item, index) => {
-				const at = this.#placeOf(item as ParsedNode, place.value);
+				const at = this.#placeOf(item, place.value);
 				const child: Place = { key: at, value: at, children: new Map() };
 				place.children.set(index, child);
-				return this.#read(item as ParsedNode, [...path, index], child);
+				return this.#read(item, [...path, index], child);
 			});
 		}
 		if (!isScalar(node)) return null;

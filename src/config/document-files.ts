@@ -12,7 +12,7 @@ export interface DocumentProblem {
 }
 
 /** Largest file of a document, in bytes. */
-export const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
+const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
 /** Largest size of all files of one document together, in bytes. */
 const DOCUMENT_BYTES_TOTAL_MAX = 16 * 1024 * 1024;
 const DOCUMENT_FILES_MAX = 100;
@@ -61,11 +61,13 @@ export class DocumentFiles {
 }
 
 /** Parses JSON or YAML. `name` is what problems call the file. */
-export function parseDocumentText(text: string, name: string): Result<unknown, readonly DocumentProblem[]> {
+function parseDocumentText(text: string, name: string): Result<unknown, readonly DocumentProblem[]> {
 	const remedy = `Correct ${name}; a linter for OpenAPI shows more.`;
 	if (/^\s*\{/.test(text)) {
 		try {
-			return ok(JSON.parse(text));
+			const value: unknown = JSON.parse(text);
+			// A repeated member has been swallowed by now; the other parser says where it stands.
+			if (countMembers(value) === countColons(text)) return ok(value);
 		} catch (error) {
 			// JSON.parse says where, but only in prose; whatever is no JSON may still be YAML in flow style.
 			if (!(error instanceof SyntaxError)) throw error;
@@ -85,4 +87,22 @@ export function parseDocumentText(text: string, name: string): Result<unknown, r
 			return fail([{ message: `${name} has an alias that cannot be resolved`, remedy }]);
 		throw error;
 	}
+}
+
+/** Each member of JSON text has one colon outside of strings. */
+function countColons(text: string): number {
+	return text.replaceAll(/"[^"\\]*(?:\\.[^"\\]*)*"/g, '').split(':').length - 1;
+}
+
+function countMembers(root: unknown): number {
+	let members = 0;
+	const pending: unknown[] = [root];
+	while (pending.length > 0) {
+		const value = pending.pop();
+		if (typeof value !== 'object' || value === null) continue;
+		const below: readonly unknown[] = Object.values(value);
+		if (!Array.isArray(value)) members += below.length;
+		for (const item of below) pending.push(item);
+	}
+	return members;
 }

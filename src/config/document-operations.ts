@@ -6,7 +6,7 @@ import type { Result } from '../kernel/result.ts';
 import { type DocumentPlace, type DocumentReferences, isDocumentObject, memberOf } from './document-reference.ts';
 
 /** A parameter that a document declares for an operation. */
-export interface DocumentParameter {
+interface DocumentParameter {
 	readonly name: string;
 	readonly in: string;
 }

@@ -191,6 +191,10 @@ class Projection {
 	/** Gives the local reference for a target, and puts the target on the list of what is to be copied. */
 	#refer(section: Section, ref: string, from: DocumentPlace): string | undefined {
 		const target = this.#references.target(ref, from);
+		if (target?.pointer.includes('__proto__') === true) {
+			this.#references.complain(from, 'the name "__proto__" is not supported', 'Choose another name.');
+			return undefined;
+		}
 		if (target === undefined || this.#references.resolve(target) === undefined) return undefined;
 		const key = `${section} ${formatPlace(target)} ${target.file}`;
 		const known = this.#localRefs.get(key);

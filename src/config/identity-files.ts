@@ -2,6 +2,7 @@
 // a certificate that has expired must stop the load, not the first partner. What is shown to partners is checked no less
 // strictly than what partners show.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isDnsName } from '../domain/certificate/host-name.ts';
 import type { PathStep } from './config-problem.ts';
 import type { Draft } from './draft.ts';
 import { readTextFile } from './read-files.ts';
@@ -50,7 +51,7 @@ export async function readIdentity(
 	}
 	judgeKey(draft, certificatePath, leaf.publicKey);
 	for (const name of names) {
-		const holds = leaf.checkHost(name, { subject: 'never' }) ?? leaf.checkIP(name);
+		const holds = isDnsName(name) ? leaf.checkHost(name, { subject: 'never' }) : leaf.checkIP(name);
 		if (holds === undefined) {
 			draft.problems.add(
 				certificatePath,

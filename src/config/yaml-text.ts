@@ -21,7 +21,7 @@ export interface YamlText {
 }
 
 const FLOW_DEPTH_MAX = 100;
-const INDENTATION_MAX = 400;
+const INDENTATION_MAX = 200;
 
 /**
  * Parses one YAML document. Duplicate keys are left to the caller when `uniqueKeys` is false.
@@ -62,6 +62,7 @@ export function parseYamlText(text: string, uniqueKeys: boolean): Result<YamlTex
 
 /** The library's messages are sentences with a capital letter; ours stand after a place and begin small. */
 function explain(code: ErrorCode, message: string): string {
+	if (code === 'RESOURCE_EXHAUSTION') return 'this is nested too deeply';
 	if (code === 'NON_STRING_KEY') return 'a key must be one plain word or a quoted text';
 	if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'a mapping cannot begin here: there is a second ": " in this line';
 	return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, '');

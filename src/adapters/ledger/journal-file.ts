@@ -5,6 +5,7 @@ import { writeParts } from './directory-files.ts';
 /** An open journal file. */
 export class JournalFile {
 	readonly #file: number;
+	#isClosed = false;
 
 	private constructor(file: number) {
 		this.#file = file;
@@ -25,7 +26,10 @@ export class JournalFile {
 		fdatasyncSync(this.#file);
 	}
 
+	/** Closes the file. Safe to call twice: the number of a closed file can belong to another one already. */
 	close(): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
 		closeSync(this.#file);
 	}
 }

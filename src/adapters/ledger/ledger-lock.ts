@@ -24,8 +24,8 @@ export interface LedgerLock {
 export function lockLedger(path: string): LedgerLock {
 	const database = new DatabaseSync(path, { timeout: 0 });
 	try {
-		// Nothing is ever written: without a rollback journal the lock leaves no second file behind.
-		database.exec('PRAGMA journal_mode = OFF');
+		// Nothing is ever written: with its rollback journal in memory, the lock leaves no second file behind.
+		database.exec('PRAGMA journal_mode = MEMORY');
 		database.exec('BEGIN EXCLUSIVE');
 	} catch (error) {
 		database.close();

@@ -62,6 +62,29 @@ export function checkFeedAndExpiry(openStore: OpenStore): void {
 			assert.ok(index === 0 || sequence > (read[index - 1]?.sequence ?? 0));
 	});
 
+	test('a reader that follows the feed misses nothing, also when changes are appended outside of transactions', async (context) => {
+		const { registry } = await openStore(context);
+		const seen: number[] = [];
+		const follow = async (): Promise<void> => {
+			const next = await registry.changes.after(seen.at(-1) ?? 0, 100);
+			seen.push(...next.map(({ sequence }) => sequence));
+		};
+		const appends = Array.from({ length: 30 }, async (_, index) => {
+			for (let turn = 0; turn < index; turn++) await new Promise((resolve) => setImmediate(resolve));
+			return registry.changes.append({ kind: 'partner', record: partnerFixture(1) });
+		});
+		const writers = { areBusy: true };
+		const done = Promise.all(appends).finally(() => {
+			writers.areBusy = false;
+		});
+		while (writers.areBusy) {
+			await follow();
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+		await follow();
+		assert.deepEqual(seen, await done);
+	});
+
 	test('pruning forgets old changes, and sequences go on where they were', async (context) => {
 		const { registry } = await openStore(context);
 		const change: RegistryChange = { kind: 'partner', record: partnerFixture(1) };

@@ -130,17 +130,22 @@ function checkTransactions(openStore: OpenStore): void {
 		});
 	});
 
-	test('a closed store finishes what it was asked and refuses what comes later', async (context) => {
+	test('closing lets the running transaction commit, and refuses what comes later', async (context) => {
 		const store = await openStore(context);
-		const asked = store.registry.partners.insert(partnerFixture(1));
+		const begun = Promise.withResolvers<void>();
 		const running = store.registry.transaction(async (inside) => {
+			await inside.partners.insert(partnerFixture(1));
+			begun.resolve();
+			await new Promise((resolve) => setTimeout(resolve, 10));
 			await inside.partners.insert(partnerFixture(2));
 			return 'committed';
 		});
-		await asked;
+		await begun.promise;
+		const closing = store.close();
+		const late = store.registry.partners.get(partnerFixture(1).id);
+		await assert.rejects(late);
 		assert.equal(await running, 'committed');
-		await store.close();
-		await assert.rejects(store.registry.partners.get(partnerFixture(1).id));
+		await closing;
 		await assert.rejects(store.registry.transaction(async () => undefined));
 		await store.close();
 	});

@@ -8,6 +8,6 @@ export interface Store {
 	readonly registry: RegistryStore;
 	readonly keys: KeyStore;
 	readonly revisions: ConfigurationRevisionStore;
-	/** Waits for what was asked before, then lets go of the database. Whatever is asked later is refused. */
+	/** Waits for the transactions that are running, then lets go of the database. Whatever is asked later is refused. */
 	close(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Client } from './client.ts';
 
 /** Which client, and the revision that the decision was made on (undefined = whatever it is now). */
-export interface ClientTarget {
+interface ClientTarget {
 	readonly clientId: ClientId;
 	readonly expectedRevision: number | undefined;
 }

@@ -8,7 +8,7 @@ export interface FormPairs {
 }
 
 /** Most pairs of one query or form. */
-export const PAIRS_MAX = 256;
+const PAIRS_MAX = 256;
 
 const NO_PAIRS: FormPairs = { names: [], rawValues: [] };
 

@@ -10,7 +10,7 @@ import type { SchemaLibrary, Validator } from './schema-library.ts';
 export type Minimizer = (value: unknown) => unknown;
 
 /** The minimizer of values of which everything passes; compared by identity, so that nothing is walked in vain. */
-export const KEEP_WHOLE: Minimizer = (value) => value;
+const KEEP_WHOLE: Minimizer = (value) => value;
 
 const BRANCHES_MAX = 50;
 /** Combinations of branches that are kept compiled for one place; a value that needs another one compiles it again. */

@@ -8,7 +8,7 @@ export type ParsedJson =
 	| { readonly ok: false; readonly problem: string };
 
 /** Deepest nesting of arrays and objects. */
-export const JSON_DEPTH_MAX = 64;
+const JSON_DEPTH_MAX = 64;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

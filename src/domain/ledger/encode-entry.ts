@@ -39,7 +39,8 @@ export function decodeEntry(bytes: Uint8Array): AuditEntry | undefined {
 
 function encodeMembers(entry: AuditEntry): string {
 	const { actor, facts } = entry;
-	if (!isPlain(entry.status) || (facts !== undefined && !isFlat(facts))) return canonicalJson({ ...entry, actor: { ...actor } });
+	if (!isPlain(entry.status) || (facts !== undefined && !isFlat(facts)))
+		return canonicalJson({ ...entry, actor: { ...actor } });
 	// Listed in canonical order, JSON.stringify writes canonical JSON. It leaves out what is undefined, too.
 	return JSON.stringify({
 		actor: {

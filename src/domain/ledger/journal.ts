@@ -53,7 +53,12 @@ function signedText(origin: string, size: number, root: Uint8Array): Buffer {
 /** Makes the parts of a record around its payload. `root` is that of the tree with the payload's entries in it. */
 export function frameRecord(
 	signer: NoteSigner,
-	record: { readonly payloadBytes: number; readonly count: number; readonly firstIndex: number; readonly root: Uint8Array },
+	record: {
+		readonly payloadBytes: number;
+		readonly count: number;
+		readonly firstIndex: number;
+		readonly root: Uint8Array;
+	},
 ): { readonly header: Buffer; readonly trailer: Buffer } {
 	const header = Buffer.alloc(HEADER_BYTES);
 	MAGIC.copy(header);

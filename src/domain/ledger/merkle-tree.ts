@@ -226,10 +226,10 @@ export interface ConsistencyClaim {
 /** Whether the proof shows that the old tree is a prefix of the new one (RFC 9162 §2.1.4.2). */
 export function verifyConsistency(claim: ConsistencyClaim): boolean {
 	const { oldSize, oldRoot, size, root, proof } = claim;
-	if (!isSize(oldSize) || !isSize(size) || oldSize > size) return false;
+	// Everything is consistent with the empty tree, so a proof of that would mean nothing.
+	if (!isSize(oldSize) || !isSize(size) || oldSize > size || oldSize === 0) return false;
 	if (oldSize === size) return proof.length === 0 && equalBytes(oldRoot, root);
-	// Everything is consistent with the empty tree, so a proof of it would mean nothing.
-	if (oldSize === 0 || proof.length === 0 || !areHashes([oldRoot, root], proof)) return false;
+	if (proof.length === 0 || !areHashes([oldRoot, root], proof)) return false;
 
 	const path = isPowerOfTwo(oldSize) ? [oldRoot, ...proof] : [...proof];
 	let position = oldSize - 1;

@@ -53,7 +53,10 @@ export function parseReceipt(text: string): Receipt | undefined {
 }
 
 /** Why a receipt proves nothing. */
-export type ReceiptFault = CheckpointFault | 'the receipt holds no entry' | 'the entry is not proven to be in the ledger';
+export type ReceiptFault =
+	| CheckpointFault
+	| 'the receipt holds no entry'
+	| 'the entry is not proven to be in the ledger';
 
 /** Checks that `entry` (or the entry that the receipt carries) is in the ledger of `verifier`. */
 export function verifyReceipt(
@@ -65,6 +68,12 @@ export function verifyReceipt(
 	const opened = openCheckpoint(Buffer.from(receipt.checkpoint), verifier);
 	if (!opened.ok) return opened;
 	const { size, root } = opened.value;
-	const isProven = verifyInclusion({ index: receipt.index, size, leafHash: hashLeaf(entry), proof: receipt.proof, root });
+	const isProven = verifyInclusion({
+		index: receipt.index,
+		size,
+		leafHash: hashLeaf(entry),
+		proof: receipt.proof,
+		root,
+	});
 	return isProven ? ok(opened.value) : fail('the entry is not proven to be in the ledger');
 }

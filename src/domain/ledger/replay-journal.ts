@@ -46,10 +46,9 @@ export async function replayJournals(
 		for (const record of contents.records) {
 			const entry = record.firstIndex;
 			const lastEntry = entry + record.entries.length - 1;
-			const continued =
-				(next === undefined ? entry > published.size : entry !== next)
-					? 'the commits before this one are missing'
-					: await continueWith(record, range, verifier, publishedLeaf);
+			const continued = (next === undefined ? entry > published.size : entry !== next)
+				? 'the commits before this one are missing'
+				: await continueWith(record, range, verifier, publishedLeaf);
 			if (typeof continued === 'string') {
 				if (record.canBeTorn && file === JOURNAL_FILE) {
 					tornBytes = bytes.length - record.offset;

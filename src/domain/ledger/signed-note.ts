@@ -57,7 +57,9 @@ export function parseVerifierKey(text: string): NoteVerifier | undefined {
 
 /** Signs `text`, which must end in a newline, and gives the whole note. */
 export function signNote(text: string, signer: NoteSigner): string {
-	if (!text.endsWith('\n') || hasControl(Buffer.from(text))) throw new TypeError('the text of a note is whole plain lines');
+	if (!text.endsWith('\n') || hasControl(Buffer.from(text))) {
+		throw new TypeError('the text of a note is whole plain lines');
+	}
 	const signature = Buffer.concat([signer.keyId, sign(null, Buffer.from(text), signer.privateKey)]);
 	return `${text}\n— ${signer.name} ${signature.toString('base64')}\n`;
 }

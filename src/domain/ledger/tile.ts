@@ -89,7 +89,10 @@ export function splitHashes(bytes: Uint8Array, width: number): readonly Uint8Arr
 }
 
 /** Cuts framed entries apart as far as the framing holds. `isWhole` tells whether it held to the last byte. */
-export function splitEntries(bytes: Uint8Array): { readonly entries: readonly Uint8Array[]; readonly isWhole: boolean } {
+export function splitEntries(bytes: Uint8Array): {
+	readonly entries: readonly Uint8Array[];
+	readonly isWhole: boolean;
+} {
 	const entries: Uint8Array[] = [];
 	let at = 0;
 	while (at + 2 <= bytes.length) {

@@ -118,7 +118,12 @@ export class TileCheck {
 		const bytes = await this.#read(file);
 		this.#listener.onBundle(tile.width);
 		if (bytes === undefined) {
-			this.#listener.onDamage({ file, entry: first, lastEntry: first + tile.width - 1, problem: 'the file is missing' });
+			this.#listener.onDamage({
+				file,
+				entry: first,
+				lastEntry: first + tile.width - 1,
+				problem: 'the file is missing',
+			});
 			return;
 		}
 		const { entries, isWhole } = splitEntries(bytes);
@@ -156,11 +161,7 @@ export class TileCheck {
 	}
 
 	/** Where nothing above decides: believes what tile and content agree on, and reports the rest. */
-	#reconcile(
-		tile: Tile,
-		stored: readonly Uint8Array[] | undefined,
-		below: readonly Believed[],
-	): readonly Believed[] {
+	#reconcile(tile: Tile, stored: readonly Uint8Array[] | undefined, below: readonly Believed[]): readonly Believed[] {
 		if (stored === undefined) {
 			this.#reportTile(tile, stored, below);
 			return below;
@@ -226,7 +227,9 @@ export function edgeBundleDamage(
 		return entry === undefined || !equalBytes(hashLeaf(entry), leaf);
 	});
 	if (at >= 0) return { file, entry: bundle.index * TILE_WIDTH + at, problem: 'the entry was changed' };
-	return isWhole && entries.length === bundle.width ? undefined : { file, problem: 'there are bytes after the last entry' };
+	return isWhole && entries.length === bundle.width
+		? undefined
+		: { file, problem: 'there are bytes after the last entry' };
 }
 
 function childOf(tile: Tile, at: number): Tile {

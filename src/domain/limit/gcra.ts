@@ -19,9 +19,9 @@ export interface GcraRate {
 export const REFUSED = -1;
 
 /** Largest `requests` of a limit. */
-export const REQUESTS_MAX = 100_000_000;
+const REQUESTS_MAX = 1_000_000_000;
 /** Longest window of a limit: 366 days. */
-export const WINDOW_SECONDS_MAX = 366 * 86_400;
+const WINDOW_SECONDS_MAX = 366 * 86_400;
 
 /** Up to this resolution a rate is exact; 65,536 units per millisecond count four years in 53 bits. */
 const UNITS_PER_MS_MAX = 65_536;
@@ -35,7 +35,7 @@ const CLOCK_TOLERANCE_MS = 1_000;
  */
 export function createGcraRate(requests: number, windowSeconds: number): GcraRate {
 	if (!Number.isInteger(requests) || requests < 1 || requests > REQUESTS_MAX) {
-		throw new RangeError('requests of a limit must be a whole number from 1 to 100,000,000');
+		throw new RangeError('requests of a limit must be a whole number from 1 to 1,000,000,000');
 	}
 	const windowMs = Math.round(windowSeconds * 1000);
 	if (!(windowMs >= 1) || windowSeconds > WINDOW_SECONDS_MAX) {

@@ -71,6 +71,25 @@ test('refuses when a limit cannot be counted, and spends nothing', () => {
 	assert.equal(counter.spent.get('cli_1|burst|3/60'), 0);
 });
 
+test('finds its counter again after an idle slot went to another key', () => {
+	const counter = createCountdown();
+	let shift = 0;
+	const moving: LimitCounter = {
+		slotOf: (key) => (counter.slotOf(key) ?? 0) + shift,
+		spend(slot, requests, windowSeconds, nowMs) {
+			if (slot < shift) return { allowed: false, remaining: 0, resetSeconds: 1, retryAfterSeconds: 1 };
+			return counter.spend(slot - shift, requests, windowSeconds, nowMs);
+		},
+		refund: () => undefined,
+	};
+	const limits = compileLimits([burst], subject);
+	assert.equal(spendLimits(limits, moving, 0).fault, undefined);
+	shift = 10;
+	assert.equal(spendLimits(limits, moving, 0).limitField, '"burst";r=1;t=60');
+	assert.equal(spendLimits(limits, moving, 0).fault, undefined);
+	assert.equal(spendLimits(limits, moving, 0).fault?.code, 'limit_exceeded');
+});
+
 test('counts per client, subscription or partner, and afresh when the figures change', () => {
 	const keys = compileLimits(
 		[burst, { ...burst, per: 'subscription' }, { ...burst, per: 'partner' }, { ...burst, requests: 4 }],

@@ -4,11 +4,9 @@
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { ClientId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
+import { createGcraRate } from './gcra.ts';
 import type { LimitRule } from './limit.ts';
 import type { LimitCounter, LimitOutcome } from './limit-counter.ts';
-
-/** The problem type of a 429 (draft-10 §6.1). */
-export const QUOTA_EXCEEDED_TYPE = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 /** Largest number of limits of one plan. */
 const LIMITS_MAX = 16;
@@ -27,9 +25,11 @@ interface CompiledLimit {
 	readonly windowSeconds: number;
 	/** The start of its item in the RateLimit field, up to the number of requests left. */
 	readonly fieldHead: string;
+	/** Where the counter was last found, -1 before the first spend: most requests need no look-up of the key. */
+	slot: number;
 }
 
-/** The limits of one subscription, ready to be spent from. */
+/** The limits of one subscription, ready to be spent from one counter, in one thread. */
 export interface CompiledLimits {
 	/** The value of `RateLimit-Policy`; '' when the plan has no limits, and then neither field is sent. */
 	readonly policyField: string;
@@ -58,8 +58,10 @@ export function compileLimits(rules: readonly LimitRule[], subject: LimitSubject
 	const limits = rules.map((rule): CompiledLimit => {
 		if (!NAME.test(rule.name)) throw new RangeError('the name of a limit must be a token');
 		const { name, requests, windowSeconds } = rule;
+		// Figures that no counter can count are found now, not by the first request.
+		createGcraRate(requests, windowSeconds);
 		const key = `${subjectKey(rule, subject)}|${name}|${requests}/${windowSeconds}`;
-		return { key, name, requests, windowSeconds, fieldHead: `"${name}";r=` };
+		return { key, name, requests, windowSeconds, fieldHead: `"${name}";r=`, slot: -1 };
 	});
 	const policies = rules.map((rule) => `"${rule.name}";q=${rule.requests};w=${Math.ceil(rule.windowSeconds)}`);
 	return { limits, policyField: policies.join(', ') };
@@ -85,12 +87,11 @@ export function spendLimits(compiled: CompiledLimits, counter: LimitCounter, now
 	let limitField = '';
 	for (let index = 0; index < limits.length; index++) {
 		const limit = limits[index] as CompiledLimit;
-		const slot = counter.slotOf(limit.key);
-		if (slot === undefined) {
+		const outcome = spendOne(limit, counter, nowMs);
+		if (outcome === undefined) {
 			refund(limits, index, counter);
 			return { fault: uncountable(limit), policyField: '', limitField: '' };
 		}
-		const outcome = counter.spend(slot, limit.requests, limit.windowSeconds, nowMs);
 		if (!outcome.allowed) {
 			refund(limits, index, counter);
 			return refusal(limit, outcome, policyField);
@@ -99,6 +100,20 @@ export function spendLimits(compiled: CompiledLimits, counter: LimitCounter, now
 		limitField = limitField === '' ? item : `${limitField}, ${item}`;
 	}
 	return { fault: undefined, policyField, limitField };
+}
+
+/** Spends from one limit; undefined when it cannot be counted. */
+function spendOne(limit: CompiledLimit, counter: LimitCounter, nowMs: number): LimitOutcome | undefined {
+	const { requests, windowSeconds } = limit;
+	if (limit.slot !== -1) {
+		const outcome = counter.spend(limit.slot, requests, windowSeconds, nowMs);
+		if (outcome.allowed) return outcome;
+		// The slot may have gone to another key while this counter was idle; then the refusal was not about this key.
+		if (counter.slotOf(limit.key) === limit.slot) return outcome;
+	}
+	const slot = counter.slotOf(limit.key);
+	limit.slot = slot ?? -1;
+	return slot === undefined ? undefined : counter.spend(slot, requests, windowSeconds, nowMs);
 }
 
 /** Only the limit that refused is reported: what is left of the others is not what the caller has to wait for. */
@@ -125,7 +140,6 @@ function uncountable(limit: CompiledLimit): Fault {
 function refund(limits: readonly CompiledLimit[], count: number, counter: LimitCounter): void {
 	for (let index = 0; index < count; index++) {
 		const limit = limits[index] as CompiledLimit;
-		const slot = counter.slotOf(limit.key);
-		if (slot !== undefined) counter.refund(slot, limit.requests, limit.windowSeconds);
+		counter.refund(limit.slot, limit.requests, limit.windowSeconds);
 	}
 }

@@ -9,7 +9,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Partner } from './partner.ts';
 
 /** Which partner, and the revision that the decision was made on (undefined = whatever it is now). */
-export interface PartnerTarget {
+interface PartnerTarget {
 	readonly partnerId: PartnerId;
 	readonly expectedRevision: number | undefined;
 }

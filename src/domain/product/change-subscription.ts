@@ -13,7 +13,7 @@ import { unknownInCatalogue } from './subscribe.ts';
 import type { RolloutStage, Subscription } from './subscription.ts';
 
 /** Which subscription, and the revision that the decision was made on (undefined = whatever it is now). */
-export interface SubscriptionTarget {
+interface SubscriptionTarget {
 	readonly subscriptionId: SubscriptionId;
 	readonly expectedRevision: number | undefined;
 }

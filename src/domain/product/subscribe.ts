@@ -12,7 +12,7 @@ import type { Catalogue } from './catalogue.ts';
 import { checkGrants } from './check-grants.ts';
 import type { RolloutStage, Subscription } from './subscription.ts';
 
-export interface SubscriptionRequest {
+interface SubscriptionRequest {
 	readonly clientId: ClientId;
 	readonly productId: string;
 	readonly planId: string;

@@ -6,7 +6,7 @@ import type { MaskRule } from '../api/api.ts';
 export type MaskMethod = Exclude<MaskRule['method'], 'remove'>;
 
 /** What stands where nothing of a value may be seen. */
-export const REDACTED = '***';
+const REDACTED = '***';
 
 const LAST4_LENGTH_MIN = 8;
 /** Digits of a payment card number (ISO/IEC 7812-1), with the blanks or dashes that people put between them. */

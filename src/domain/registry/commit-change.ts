@@ -49,7 +49,7 @@ export async function commitChange<T>(
 }
 
 /** Turns a lost race of the store into the fault that the caller sees. */
-export function conflictFault(conflict: StoreConflict): Fault {
+function conflictFault(conflict: StoreConflict): Fault {
 	if (conflict.reason === 'revision') return revisionMismatch();
 	return fault('conflict', 'A record with the same unique key exists already.', { internal: conflict.message });
 }

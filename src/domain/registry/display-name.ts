@@ -13,7 +13,7 @@ const UNFIT = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/u;
 /** Reads a name: 1 to 200 characters in Unicode NFC, no control or reordering characters, no blank at either end. */
 export function parseDisplayName(text: string): Result<string, Fault> {
 	const name = text.normalize('NFC');
-	const length = [...name.slice(0, 2 * NAME_LENGTH_MAX + 1)].length;
+	const length = Array.from(name.slice(0, 2 * NAME_LENGTH_MAX + 1)).length;
 	if (length < 1 || length > NAME_LENGTH_MAX || UNFIT.test(name) || name.trim() !== name) {
 		return fail(
 			fault('input_invalid', 'The name is not acceptable.', {

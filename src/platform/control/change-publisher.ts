@@ -9,21 +9,31 @@ const CHANGES_READ_MAX = 500;
 /** Changes that stay in the feed behind the published one. */
 const CHANGES_KEPT = 10_000;
 
-/** Makes the publisher. `send` resolves when every serving gateway thread has confirmed. */
+/**
+ * Makes the publisher. `send` resolves when every serving gateway thread has confirmed.
+ * INVARIANT: a change counts as published only when `send` has resolved for it or for a later one. What could not be
+ * confirmed is sent again with the next call: applying a change twice changes nothing.
+ */
 export function createChangePublisher(
 	store: RegistryStore,
 	directory: Directory,
 	send: (changes: readonly NumberedChange[]) => Promise<void>,
 ): ChangePublisher {
 	let last: Promise<void> = Promise.resolve();
+	let confirmed = directory.sequence;
+	let pruned = 0;
 	const catchUp = async (sequence: number): Promise<void> => {
-		while (directory.sequence < sequence) {
-			const changes = await store.changes.after(directory.sequence, CHANGES_READ_MAX);
-			if (changes.length === 0) throw new Error(`the change feed ends before change ${sequence}`);
+		while (confirmed < sequence) {
+			const changes = await store.changes.after(confirmed, CHANGES_READ_MAX);
+			const newest = changes.at(-1);
+			if (newest === undefined) throw new Error(`the change feed ends before change ${sequence}`);
 			for (const change of changes) directory.apply(change);
 			await send(changes);
+			confirmed = newest.sequence;
 		}
-		if (sequence % CHANGES_READ_MAX === 0) await store.changes.prune(sequence - CHANGES_KEPT);
+		if (confirmed - CHANGES_KEPT < pruned + CHANGES_KEPT) return;
+		pruned = confirmed - CHANGES_KEPT;
+		await store.changes.prune(pruned);
 	};
 	return {
 		publish(sequence) {

@@ -1,7 +1,6 @@
 // The services of the control thread behind their TLS listeners: the authorization server and the admin API.
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
-import { getRequestListener } from '@hono/node-server';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import {
 	closeServer,
@@ -29,6 +28,7 @@ import { systemRandom } from '../../kernel/random.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import { fail } from '../../kernel/result.ts';
 import { createAdminApi } from '../../services/admin/admin-api.ts';
+import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
 import type { TlsIdentity } from '../gateway/messages.ts';
 
@@ -135,16 +135,13 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 		origins: [],
 		log: options.log,
 	});
-	const listener = getRequestListener(
-		(request, { incoming }) => api.fetch(request, { connection: connectionOf(incoming as IncomingMessage) }),
-		{ overrideGlobalObjects: false },
-	);
+	const listener = createAdminListener(api, { connectionOf, log: options.log });
 	const server = createTlsServer(tls);
 	serveRequests(
 		server,
 		(request, response, expectsContinue) => {
 			if (expectsContinue) response.writeContinue();
-			void listener(request, response);
+			listener(request, response);
 		},
 		() => recordUnparsable(options.audit, 'admin.request'),
 	);

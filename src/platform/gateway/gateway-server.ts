@@ -1,6 +1,6 @@
 // Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
 // all gateway threads share.
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import {
 	closeServer,
@@ -21,6 +21,7 @@ import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/access-token.ts';
 import { createAssertionMinter } from '../../domain/token/assertion.ts';
+import { parseJwkSet } from '../../domain/token/jws-verify.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import type { Log, LogFields } from '../../kernel/log.ts';
@@ -174,8 +175,8 @@ function createUpstreams(start: GatewayStart): {
 }
 
 function createTokenVerifier(start: GatewayStart): AccessTokenVerifier {
-	const keys = new Map<string, KeyObject>();
-	for (const jwk of start.tokenKeys) keys.set(jwk.kid, createPublicKey({ key: { ...jwk }, format: 'jwk' }));
+	const keys = parseJwkSet({ keys: start.tokenKeys });
+	if (keys === undefined) throw new Error('the keys that access tokens are verified with cannot be read');
 	const deps = { issuer: start.configuration.issuer, keys: () => keys, clock: systemClock };
 	return createVerifiedTokenCache({
 		...deps,

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEnvelope } from '../../adapters/keys/envelope.ts';
 import { openKeyEncryptionKeyFile, parseKeyEncryptionKey } from '../../adapters/keys/key-encryption-key.ts';
-import { openSqliteStore } from '../../adapters/store/sqlite/open-sqlite-store.ts';
 import type { Store } from '../../adapters/store/store.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -30,7 +29,11 @@ export async function openStore(options: {
 }): Promise<PlatformStore> {
 	const { folder, keyEncryptionKey, clock, random } = options;
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
-	const connection = await startStoreThread({ file: join(folder, 'store.db') });
+	// The SQL builder is loaded while the thread starts: it costs as much as the rest of the opening.
+	const [connection, { openSqliteStore }] = await Promise.all([
+		startStoreThread({ file: join(folder, 'store.db') }),
+		import('../../adapters/store/sqlite/open-sqlite-store.ts'),
+	]);
 	const store = await openSqliteStore({
 		connection,
 		clock,

@@ -39,7 +39,7 @@ async function serve(
 	for (const [name, value] of response.headers) outgoing.setHeader(name, value);
 	outgoing.setHeader('content-length', body.length);
 	// What is left of a body that was refused unread is not worth reading: the connection ends with the answer.
-	if (!incoming.complete) outgoing.setHeader('connection', 'close');
+	if (!incoming.complete) outgoing.shouldKeepAlive = false;
 	outgoing.writeHead(response.status);
 	outgoing.end(incoming.method === 'HEAD' ? undefined : body);
 }
@@ -65,7 +65,7 @@ function readRequest(incoming: IncomingMessage): Request | Unreadable {
 	const address = target.query === '' ? target.path : `${target.path}?${target.query}`;
 	if (method === 'GET' || method === 'HEAD') return new Request(`https://${base.host}${address}`, { method, headers });
 	const body = Readable.toWeb(incoming);
-	return new Request(`https://${base.host}${address}`, { method, headers, body, duplex: 'half' } as RequestInit);
+	return new Request(`https://${base.host}${address}`, { method, headers, body, duplex: 'half' });
 }
 
 function malformed(): Unreadable {

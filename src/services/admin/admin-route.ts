@@ -11,7 +11,7 @@ import { type AdminEnvironment, type AuditFacts, refuse } from './admin-exchange
 import { carryOut, type CommandOutcome, type RunningCommands, type StoredAnswer } from './carry-out.ts';
 import { entityTag, fingerprintOf, readExpectedRevision, readIdempotencyKey } from './conditions.ts';
 import { BODY_BYTES_MAX, checkBody, readJson, readParams, readQuery } from './read-input.ts';
-import { problemSchema } from './wire/common-wire.ts';
+import { problemSchema } from './wire/value-wire.ts';
 
 /** Where all routes start. */
 export const ADMIN_BASE_PATH = '/admin/v1';
@@ -24,7 +24,7 @@ export interface AdminRouter {
 }
 
 /** Methods that change something. */
-export type CommandMethod = 'post' | 'patch';
+type CommandMethod = 'post' | 'patch';
 
 interface RouteDescription<P, A> {
 	/** Path below the base, with parameters in braces. */
@@ -40,7 +40,7 @@ interface RouteDescription<P, A> {
 	readonly problems: readonly number[];
 }
 
-export interface ReadRoute<P, Q, A> extends RouteDescription<P, A> {
+interface ReadRoute<P, Q, A> extends RouteDescription<P, A> {
 	readonly query: z.ZodType<Q>;
 	readonly read: (input: { readonly params: P; readonly query: Q }) => Promise<Result<Reading<A>, Fault>>;
 }
@@ -54,7 +54,7 @@ export interface Reading<A> {
 	readonly next?: URLSearchParams;
 }
 
-export interface CommandRoute<P, B, A> extends RouteDescription<P, A> {
+interface CommandRoute<P, B, A> extends RouteDescription<P, A> {
 	readonly method: CommandMethod;
 	/** Schema of the body; undefined when the command takes none. */
 	readonly body: z.ZodType<B> | undefined;
@@ -68,7 +68,7 @@ export interface CommandRoute<P, B, A> extends RouteDescription<P, A> {
 	readonly work: (registry: Registry, input: CommandInput<P, B>) => Promise<Result<Performed<A>, Fault>>;
 }
 
-export interface CommandInput<P, B> {
+interface CommandInput<P, B> {
 	readonly params: P;
 	readonly body: B;
 	readonly expectedRevision: number | undefined;
@@ -107,7 +107,9 @@ export function addRead<P extends object, Q, A>(router: AdminRouter, route: Read
 			headers: {
 				'content-type': 'application/json',
 				...(revision === undefined ? undefined : { etag: entityTag(revision) }),
-				...(next === undefined ? undefined : { link: `<${new URL(context.req.url).pathname}?${next}>; rel="next"` }),
+				...(next === undefined
+					? undefined
+					: { link: `<${new URL(context.req.url).pathname}?${next.toString()}>; rel="next"` }),
 			},
 		});
 	});
@@ -192,7 +194,7 @@ function paramFacts(params: object): AuditFacts {
 }
 
 /** Writes a path template the way the router wants it. */
-export function routingPath(path: string): string {
+function routingPath(path: string): string {
 	return `${ADMIN_BASE_PATH}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
 }
 

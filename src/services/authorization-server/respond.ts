@@ -38,7 +38,7 @@ export function sendOauthError(
 	if (status === 401 && authorization !== undefined) headers['WWW-Authenticate'] = challengeFor(authorization);
 	if (fault.retryAfterSeconds !== undefined) headers['Retry-After'] = String(fault.retryAfterSeconds);
 	// A body that was too large or too slow is not waited for.
-	if (!request.complete) headers['Connection'] = 'close';
+	if (!request.complete) response.shouldKeepAlive = false;
 	const body = JSON.stringify({
 		// Faults that RFC 6749 has no code for: the nearest one, told apart by the status.
 		error: oauthError ?? (status >= 500 ? 'server_error' : 'invalid_request'),

@@ -1,7 +1,7 @@
 // Stage authenticateClient: who is calling, proven by an access token that is bound to the key of this connection.
 // The signature of a token is verified once and remembered; everything that can change is judged on every request.
 // RFC 6750 §2.1 (header only), RFC 8705 §3 (binding), RFC 9068 (token).
-import type { VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
+import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
@@ -44,7 +44,7 @@ function judgeToken(
 	route: GatewayRoute,
 	context: GatewayContext,
 ): Fault | undefined {
-	// SECURITY: a stolen token is worthless without the private key of its certificate. test/attack/tokens.test.ts
+	// SECURITY: a stolen token is worthless without the private key of its certificate. test/attack/authorization.test.ts
 	if (token.confirmation.x5tS256 !== certificate.thumbprint) {
 		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
 	}
@@ -52,15 +52,7 @@ function judgeToken(
 		return fault('token_invalid', 'The access token is for another API. Ask for one with the resource of this API.');
 	}
 	if (context.directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
-	const now = context.clock.nowMs();
-	if (now >= certificate.notAfterMs) {
-		const day = new Date(certificate.notAfterMs).toISOString().slice(0, 10);
-		return fault(
-			'certificate_expired',
-			`The client certificate expired on ${day}. Renew it and ask for a new access token.`,
-		);
-	}
-	return undefined;
+	return judgeCertificateDates(certificate, context.clock.nowMs());
 }
 
 /** Looks up the records behind token and certificate: they must agree, and all be active, now. */

@@ -116,7 +116,9 @@ function readQueryValue(query: string, name: string): string | undefined {
 	if (pairs === undefined) return undefined;
 	const place = pairs.names.indexOf(name);
 	if (place === -1 || pairs.names.indexOf(name, place + 1) !== -1) return undefined;
-	const id = decodeFormText(pairs.rawValues[place] as string);
+	const raw = pairs.rawValues[place] as string;
+	// SECURITY: a raw `+` is a space to some services and a plus to others; an id must have one reading only.
+	const id = raw.includes('+') ? undefined : decodeFormText(raw);
 	return id === '' ? undefined : id;
 }
 

@@ -74,7 +74,7 @@ function basics<T extends MemoryRecord>(table: MemoryTable<T>, enter: Enter) {
 function list<T extends MemoryRecord>(
 	table: MemoryTable<T>,
 	page: PageRequest,
-	filter: Partial<Pick<T, 'id'>> & { readonly [K in keyof T]?: T[K] | undefined },
+	filter: { readonly [K in keyof T]?: T[K] | undefined },
 	matches: (record: T) => boolean = () => true,
 ): Page<T> {
 	const wanted = Object.entries(filter).filter(([, value]) => value !== undefined) as [keyof T, unknown][];

@@ -49,9 +49,7 @@ class SqlDriver implements Driver {
 		await own(connection).rollback();
 	}
 
-	async releaseConnection(connection: DatabaseConnection): Promise<void> {
-		own(connection).release();
-	}
+	async releaseConnection(): Promise<void> {}
 
 	async destroy(): Promise<void> {
 		await this.#connection.stop();
@@ -61,15 +59,14 @@ class SqlDriver implements Driver {
 class SqlDatabaseConnection implements DatabaseConnection {
 	readonly #connection: SqlConnection;
 	#transaction: SqlTransaction | undefined;
-	#isReleased = false;
 
 	constructor(connection: SqlConnection) {
 		this.#connection = connection;
 	}
 
 	async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-		// INVARIANT: a statement of a transaction that has ended never runs by itself.
-		if (this.#isReleased) throw new SqlError('transaction-ended', 'a statement came after the end of its transaction');
+		// INVARIANT: a transaction is never forgotten here, so that a statement after its end is refused by the connection
+		// instead of running by itself.
 		const target = this.#transaction ?? this.#connection;
 		const result = await target.execute(query.sql, query.parameters.map(toSqlValue));
 		return { rows: result.rows as R[], numAffectedRows: BigInt(result.changes) };
@@ -94,10 +91,6 @@ class SqlDatabaseConnection implements DatabaseConnection {
 			// A store that is gone has rolled back. What the work threw must not be hidden by that.
 			if (!(error instanceof SqlError) || error.kind !== 'closed') throw error;
 		}
-	}
-
-	release(): void {
-		this.#isReleased = true;
 	}
 }
 

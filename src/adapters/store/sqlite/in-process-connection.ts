@@ -11,7 +11,7 @@ export function connectInProcess(options: {
 	readonly pendingMax?: number;
 }): StatementClient {
 	const queue = new StatementQueue({
-		database: openDatabaseFile(options.file),
+		database: openDatabaseFile(options.file, 100),
 		transactionIdleMsMax: options.transactionIdleMsMax ?? 10_000,
 		reply: (reply) => setImmediate(() => client.settle(structuredClone(reply))),
 	});

@@ -14,7 +14,8 @@ import {
 	writeCertificate,
 	writeCredential,
 } from '../wire/certificate-wire.ts';
-import { givenTimeSchema, idSchema, pageQuery, pageRequestOf, writePage } from '../wire/common-wire.ts';
+import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
+import { givenTimeSchema, idSchema } from '../wire/value-wire.ts';
 import { clientParams } from '../wire/partner-wire.ts';
 
 /** Adds the routes of certificates. */

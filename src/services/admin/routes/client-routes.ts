@@ -7,7 +7,8 @@ import type { Changed } from '../../../domain/registry/commit-change.ts';
 import { type Fault, fault } from '../../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams, type Performed } from '../admin-route.ts';
-import { idSchema, pageQuery, pageRequestOf, writePage } from '../wire/common-wire.ts';
+import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
+import { idSchema } from '../wire/value-wire.ts';
 import {
 	clientInput,
 	clientPage,

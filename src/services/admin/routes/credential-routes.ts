@@ -11,7 +11,8 @@ import {
 	revocationInput,
 	writeCredential,
 } from '../wire/certificate-wire.ts';
-import { idSchema, pageQuery, pageRequestOf, writePage } from '../wire/common-wire.ts';
+import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
+import { idSchema } from '../wire/value-wire.ts';
 
 /** Adds the routes of credentials. */
 export function addCredentialRoutes(router: AdminRouter): void {

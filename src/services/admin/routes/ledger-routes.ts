@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import type { AuditEntry } from '../../../domain/ledger/audit-entry.ts';
 import type { LedgerEntry, LedgerReader } from '../../../domain/ledger/ledger-reader.ts';
-import { idSchema } from '../wire/common-wire.ts';
+import { idSchema } from '../wire/value-wire.ts';
 import { ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addRead, noParams } from '../admin-route.ts';
 

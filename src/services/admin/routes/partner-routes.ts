@@ -7,7 +7,7 @@ import type { Changed } from '../../../domain/registry/commit-change.ts';
 import { type Fault, fault } from '../../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams, type Performed } from '../admin-route.ts';
-import { pageQuery, pageRequestOf, writePage } from '../wire/common-wire.ts';
+import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
 import { partnerInput, partnerPage, partnerParams, partnerSchema, writePartner } from '../wire/partner-wire.ts';
 
 type PartnerAnswer = z.infer<typeof partnerSchema>;

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { revokeToken } from '../../../domain/token/revoke-token.ts';
 import { ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, noParams } from '../admin-route.ts';
-import { givenTimeSchema, timeSchema, writeTime } from '../wire/common-wire.ts';
+import { givenTimeSchema, timeSchema, writeTime } from '../wire/value-wire.ts';
 
 const tokenRevocationInput = z
 	.strictObject({

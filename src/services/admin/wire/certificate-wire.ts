@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
 import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credential.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
-import { idSchema, pageSchema, timeSchema, writeTime } from './common-wire.ts';
+import { pageSchema } from './page-wire.ts';
+import { idSchema, timeSchema, writeTime } from './value-wire.ts';
 
 export const certificateParams = z.strictObject({ certificateId: idSchema('crt', 'The certificate.') });
 

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import type { Client } from '../../../domain/client/client.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import { NAME_LENGTH_MAX } from '../../../domain/registry/display-name.ts';
-import { idSchema, pageSchema, timeSchema, writeTime } from './common-wire.ts';
+import { pageSchema } from './page-wire.ts';
+import { idSchema, timeSchema, writeTime } from './value-wire.ts';
 
 // In UTF-16 code units, where a character can take two; the domain counts characters.
 const nameSchema = z

@@ -5,7 +5,8 @@ import { GRANTED_IDS_MAX, RESOURCE_ID_LENGTH_MAX, resourceTypesOf } from '../../
 import type { Plan, Product } from '../../../domain/product/product.ts';
 import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { JsonValue } from '../../../kernel/canonical-json.ts';
-import { idSchema, pageSchema, timeSchema, writeTime } from './common-wire.ts';
+import { pageSchema } from './page-wire.ts';
+import { idSchema, timeSchema, writeTime } from './value-wire.ts';
 
 /** Bound of a body that carries grants: room for the most ids at their longest. */
 export const GRANTS_BODY_BYTES_MAX = 1_572_864;
