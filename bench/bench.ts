@@ -35,7 +35,11 @@ interface Sample {
 const say = (text: string): void => void process.stderr.write(text);
 
 const identities = await createBenchIdentities();
-const { child: upstream, port: upstreamPort } = await startScript('upstream.ts', [identities.caFile, identities.serverFile, identities.serverKeyFile]);
+const { child: upstream, port: upstreamPort } = await startScript('upstream.ts', [
+	identities.caFile,
+	identities.serverFile,
+	identities.serverKeyFile,
+]);
 const peers: Peer[] = [];
 try {
 	for (const start of [startNginx, startNodeProxy, startHaproxy, startSallyport]) {
@@ -100,7 +104,9 @@ function report(
 		process.stdout.write(`${JSON.stringify({ rounds, requests, connections, peers: rows, stages }, null, '\t')}\n`);
 		return;
 	}
-	process.stdout.write(`\n${rounds} rounds of ${requests} requests over ${connections} connections, median of rounds\n\n`);
+	process.stdout.write(
+		`\n${rounds} rounds of ${requests} requests over ${connections} connections, median of rounds\n\n`,
+	);
 	process.stdout.write('peer         CPU µs/request  × node proxy   req/s   p50 ms   p99 ms  idle MiB  start ms\n');
 	for (const row of rows) {
 		process.stdout.write(
@@ -108,7 +114,8 @@ function report(
 		);
 	}
 	process.stdout.write('\nstage                µs/request (inside one process, TLS and parsing not counted)\n');
-	for (const stage of stages) process.stdout.write(`${stage.name.padEnd(20)} ${String(stage.microseconds).padStart(6)}\n`);
+	for (const stage of stages)
+		process.stdout.write(`${stage.name.padEnd(20)} ${String(stage.microseconds).padStart(6)}\n`);
 }
 
 function median(values: readonly number[]): number {

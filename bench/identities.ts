@@ -33,7 +33,11 @@ export interface BenchIdentities {
 export async function createBenchIdentities(): Promise<BenchIdentities> {
 	const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
 	const deps = { trustDomain: 'bench.example', clock: systemClock, random: systemRandom };
-	const authorities = await loadOrCreateAuthorities({ ...deps, keys: openMemoryStore().keys, openSigner: openLocalSigner });
+	const authorities = await loadOrCreateAuthorities({
+		...deps,
+		keys: openMemoryStore().keys,
+		openSigner: openLocalSigner,
+	});
 	const issue = async (subject: Parameters<typeof issuePlatformCertificate>[1]) =>
 		unwrap(await issuePlatformCertificate(authorities.platformIssuing, subject, deps));
 	const server = await issue({ profile: 'server', dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] });

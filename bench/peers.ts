@@ -29,7 +29,10 @@ export interface Peer {
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
 /** Starts a script of this folder that prints its port and ends with its standard input. */
-export async function startScript(script: string, args: readonly string[]): Promise<{ child: ChildProcess; port: number }> {
+export async function startScript(
+	script: string,
+	args: readonly string[],
+): Promise<{ child: ChildProcess; port: number }> {
 	const child = spawn(process.execPath, [join(HERE, script), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
 	const ended = once(child, 'exit').then(() => {
 		throw new Error(`${script} ended before it listened`);
@@ -50,7 +53,14 @@ export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SI
 /** The Node floor. */
 export async function startNodeProxy(upstreamPort: number, identities: BenchIdentities): Promise<Peer> {
 	const started = performance.now();
-	const { child, port } = await startScript('node-proxy.ts', [String(upstreamPort), identities.caFile, identities.serverFile, identities.serverKeyFile, identities.serviceFile, identities.serviceKeyFile]);
+	const { child, port } = await startScript('node-proxy.ts', [
+		String(upstreamPort),
+		identities.caFile,
+		identities.serverFile,
+		identities.serverKeyFile,
+		identities.serviceFile,
+		identities.serviceKeyFile,
+	]);
 	return {
 		name: 'node proxy',
 		does: 'mTLS both sides, no policy',

@@ -15,16 +15,25 @@ const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 /** Starts the platform, onboards a partner, and gets its token. */
 export async function startSallyport(upstreamPort: number, identities: BenchIdentities): Promise<Peer> {
-	const ports = { gateway: await freePort(), token: await freePort(), admin: await freePort(), private: await freePort() };
+	const ports = {
+		gateway: await freePort(),
+		token: await freePort(),
+		admin: await freePort(),
+		private: await freePort(),
+	};
 	const folder = join(identities.folder, 'sallyport');
 	mkdirSync(folder);
 	writeFileSync(join(folder, 'account.openapi.json'), JSON.stringify(ACCOUNT_DOCUMENT));
 	writeFileSync(join(folder, 'sallyport.yaml'), configuration(ports, upstreamPort, identities));
 	const data = join(folder, 'data');
 	const started = performance.now();
-	const child = spawn(process.execPath, [MAIN, 'start', '--config', join(folder, 'sallyport.yaml'), '--data', data, '--log', join(folder, 'log')], {
-		stdio: ['ignore', 'inherit', 'inherit'],
-	});
+	const child = spawn(
+		process.execPath,
+		[MAIN, 'start', '--config', join(folder, 'sallyport.yaml'), '--data', data, '--log', join(folder, 'log')],
+		{
+			stdio: ['ignore', 'inherit', 'inherit'],
+		},
+	);
 	await untilReady(ports.private, child);
 	const startMs = performance.now() - started;
 	const partner = await onboard(data, ports.admin);
@@ -65,7 +74,9 @@ async function onboard(data: string, adminPort: number): Promise<PartnerIdentity
 		new AbortController().signal,
 	);
 	const partner = await admin.post('/partners', { body: { name: 'Bench' } });
-	const client = await admin.post(`/partners/${String(partner.body['id'])}/clients`, { body: { name: 'bench', environment: 'production' } });
+	const client = await admin.post(`/partners/${String(partner.body['id'])}/clients`, {
+		body: { name: 'bench', environment: 'production' },
+	});
 	const clientPath = `/clients/${String(client.body['id'])}`;
 	await admin.post(`${clientPath}/subscriptions`, {
 		body: { productId: 'bench', planId: 'bench', stage: 'live', grants: { account: ['acc-1001'] } },
@@ -162,7 +173,15 @@ plans:
 }
 
 const TEXT = { type: 'string', maxLength: 140 };
-const MONEY = { type: 'object', properties: { type: TEXT, amount: TEXT, currency: { type: 'string', pattern: '^[A-Z]{3}$' }, at: { type: 'string', format: 'date-time' } } };
+const MONEY = {
+	type: 'object',
+	properties: {
+		type: TEXT,
+		amount: TEXT,
+		currency: { type: 'string', pattern: '^[A-Z]{3}$' },
+		at: { type: 'string', format: 'date-time' },
+	},
+};
 
 const ACCOUNT_DOCUMENT = {
 	openapi: '3.1.0',
@@ -171,7 +190,9 @@ const ACCOUNT_DOCUMENT = {
 		'/accounts/{accountId}': {
 			get: {
 				operationId: 'getAccount',
-				parameters: [{ name: 'accountId', in: 'path', required: true, schema: { type: 'string', pattern: '^acc-[0-9]{4}$' } }],
+				parameters: [
+					{ name: 'accountId', in: 'path', required: true, schema: { type: 'string', pattern: '^acc-[0-9]{4}$' } },
+				],
 				responses: {
 					200: {
 						description: 'The account',
@@ -183,13 +204,25 @@ const ACCOUNT_DOCUMENT = {
 									properties: {
 										accountId: TEXT,
 										iban: TEXT,
-										holder: { type: 'object', properties: { name: TEXT, email: TEXT, since: { type: 'string', format: 'date' } } },
+										holder: {
+											type: 'object',
+											properties: { name: TEXT, email: TEXT, since: { type: 'string', format: 'date' } },
+										},
 										currency: TEXT,
 										balances: { type: 'array', maxItems: 10, items: MONEY },
 										transactions: {
 											type: 'array',
 											maxItems: 100,
-											items: { type: 'object', properties: { id: TEXT, amount: TEXT, currency: TEXT, text: TEXT, bookedAt: { type: 'string', format: 'date-time' } } },
+											items: {
+												type: 'object',
+												properties: {
+													id: TEXT,
+													amount: TEXT,
+													currency: TEXT,
+													text: TEXT,
+													bookedAt: { type: 'string', format: 'date-time' },
+												},
+											},
 										},
 									},
 								},

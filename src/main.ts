@@ -5,12 +5,13 @@ import { createProgram } from './cli/program.ts';
 import { Secret } from './kernel/secret.ts';
 
 const stop = new AbortController();
-let signals = 0;
+let stoppingSinceMs: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 	process.on(signal, () => {
-		signals++;
-		// The first asks for an orderly end; who asks twice wants out now.
-		if (signals > 1) process.exit(130);
+		// The first asks for an orderly end; who asks again later wants out now. One Ctrl-C can arrive twice: from the
+		// terminal, which tells the whole process group, and from the launcher, which passes it on.
+		if (stoppingSinceMs === undefined) stoppingSinceMs = performance.now();
+		else if (performance.now() - stoppingSinceMs > 1000) process.exit(130);
 		stop.abort();
 	});
 }
@@ -24,7 +25,7 @@ delete environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
 const io: CommandIo = {
 	stdout: (text) => void process.stdout.write(text),
 	stderr: (text) => void process.stderr.write(text),
-	isTerminal: process.stdout.isTTY === true,
+	isTerminal:  process.stdout.isTTY,
 	signal: stop.signal,
 	env: environment,
 	cwd: process.cwd(),

@@ -1,6 +1,6 @@
 // Entry of the thread in which the demo runs its bank, so that the internal service has no share in the platform's time.
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Bank, startBank } from './bank.ts';
+import { startBank } from './bank.ts';
 
 /** What the thread is started with: `startBank`'s options, with the address of the assertion keys. */
 export interface BankThreadData {
@@ -13,12 +13,15 @@ export interface BankThreadData {
 	};
 }
 
-let bank: Bank | undefined;
+const bank = await startBank(workerData as BankThreadData);
 
 parentPort?.on('message', (message: 'stats' | 'stop') => {
-	if (message === 'stats') parentPort?.postMessage({ kind: 'stats', stats: bank?.stats() });
-	else void bank?.close().then(() => parentPort?.close());
+	if (message === 'stats') parentPort?.postMessage({ kind: 'stats', stats: bank.stats() });
+	else void stop();
 });
-
-bank = await startBank(workerData as BankThreadData);
 parentPort?.postMessage({ kind: 'listening', port: bank.port });
+
+async function stop(): Promise<void> {
+	await bank.close();
+	parentPort?.close();
+}

@@ -115,7 +115,7 @@ export const FAULTS = {
 	},
 	// always
 	audit_unavailable: { owner: 'platform', status: 503, title: 'The request cannot be recorded now', retry: 'later' },
-	not_ready: { owner: 'platform', status: 503, title: 'The platform is starting or stopping', retry: 'later' },
+	too_many_commands: { owner: 'platform', status: 503, title: 'Too many commands are running', retry: 'later' },
 	internal_error: { owner: 'platform', status: 500, title: 'Something is wrong on our side', retry: 'later' },
 	// token endpoint (RFC 6749 §5.2, RFC 8707 §2)
 	oauth_invalid_request: {

@@ -2,6 +2,7 @@
 // the one expected, and nothing may reach the upstream. Numbers T… group the cases by attack.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import type { FaultCode } from '../../src/kernel/faults.ts';
 import { startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
 
 let gateway: TestGateway;
@@ -30,6 +31,14 @@ function raw(
 	return `${lines.join('\r\n')}\r\n\r\n${parts.body ?? ''}`;
 }
 
+const REASONS: { readonly [status: number]: FaultCode } = {
+	400: 'malformed_request',
+	414: 'target_too_long',
+	421: 'misdirected_request',
+	431: 'header_fields_too_large',
+	501: 'method_not_implemented',
+};
+
 /** A case is refused with one of the statuses, or by a closed connection where `0` is among them; the upstream saw nothing. */
 function refuses(name: string, statuses: readonly number[], request: () => string): void {
 	test(`refuses ${name}`, async () => {
@@ -40,6 +49,7 @@ function refuses(name: string, statuses: readonly number[], request: () => strin
 			assert.equal(response.headers.get('content-type'), 'application/problem+json');
 			assert.equal(gateway.ledger.buffered.length, 1, 'exactly one entry is written');
 			assert.equal(gateway.ledger.buffered[0]?.decision, 'deny');
+			assert.equal(gateway.ledger.buffered[0]?.reason, REASONS[response.status]);
 		}
 	});
 }
@@ -54,7 +64,7 @@ test('lets the same request through where nothing is wrong with it', async () =>
 
 // Version and request line
 for (const version of ['HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/1.2']) {
-	refuses(`${version}`, [400], () => raw({ line: `GET ${PATH} ${version}` }));
+	refuses(version, [400], () => raw({ line: `GET ${PATH} ${version}` }));
 }
 refuses('a request line without a version', [400], () => raw({ line: `GET ${PATH}` }));
 refuses('TRACE', [501], () => raw({ line: `TRACE ${PATH} HTTP/1.1` }));
@@ -100,6 +110,13 @@ for (const host of [
 refuses('a Host that is served but is not the TLS server name', [421], () =>
 	raw({ host: `Host: other.example:${gateway.port}` }),
 );
+
+test('tells which methods a path has', async () => {
+	const response = await gateway.request(partner, raw({ line: `DELETE ${PATH} HTTP/1.1` }));
+	assert.equal(response?.status, 405);
+	assert.equal(response.headers.get('allow'), 'GET');
+	assert.equal(gateway.ledger.buffered[0]?.reason, 'method_not_allowed');
+});
 
 test('compares the TLS server name without regard to case (T20)', async () => {
 	const connection = await gateway.connect(partner, { servername: 'LOCALHOST' });

@@ -54,6 +54,15 @@ async function refuses(
 	assertRefused(await gateway.request(caller, get(token, path)), status, code);
 }
 
+test('asks for a token where there is none', async () => {
+	const response = await gateway.request(
+		partner,
+		`GET /bank/v1/accounts/acc-1001 HTTP/1.1\r\nHost: ${gateway.authority}\r\n\r\n`,
+	);
+	assertRefused(response, 401, 'token_missing');
+	assert.equal(response?.headers.get('www-authenticate'), 'Bearer');
+});
+
 test('refuses a stolen token without its certificate', () =>
 	refuses(undefined, `Bearer ${partner.token()}`, 401, 'certificate_missing'));
 

@@ -51,7 +51,7 @@ export function openUpstreamClient(
 			pool.dispatch(
 				{
 					path: request.target,
-					method: request.method as Dispatcher.HttpMethod,
+					method: request.method,
 					headers: request.headers as string[],
 					body: request.body ?? null,
 				},

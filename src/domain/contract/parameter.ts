@@ -118,7 +118,7 @@ function compileParameter(
 	const types = typesOfSchema(library.document, schema);
 	if (style !== expectedStyle)
 		problems.push(
-			`${at}: the style ${String(style)} is not supported; ${place} parameters have the style ${expectedStyle}`,
+			`${at}: the style ${JSON.stringify(style)} is not supported; ${place} parameters have the style ${expectedStyle}`,
 		);
 	if (types.has('object')) problems.push(`${at}: parameters that are objects are not supported`);
 	const isArray = types.has('array');

@@ -7,18 +7,14 @@ const parse = (text: string) => parseRequestJson(Buffer.from(text, 'utf8'));
 
 test('reads every JSON value exactly as JSON.parse does', () => {
 	fc.assert(
-		fc.property(
-			fc.jsonValue({ noUnicodeString: false, maxDepth: 5 } as object),
-			fc.constantFrom(0, 2),
-			(value, indent) => {
-				const text = JSON.stringify(value, null, indent);
-				const parsed = parse(text);
-				// A generated key can be one of the few that are refused.
-				if (/"(__proto__|prototype|constructor)"\s*:/.test(text) || /\\ud[89a-f]/i.test(text)) return;
-				assert.ok(parsed.ok, text);
-				assert.deepEqual(parsed.value, JSON.parse(text));
-			},
-		),
+		fc.property(fc.jsonValue({ noUnicodeString: false, maxDepth: 5 }), fc.constantFrom(0, 2), (value, indent) => {
+			const text = JSON.stringify(value, null, indent);
+			const parsed = parse(text);
+			// A generated key can be one of the few that are refused.
+			if (/"(__proto__|prototype|constructor)"\s*:/.test(text) || /\\ud[89a-f]/i.test(text)) return;
+			assert.ok(parsed.ok, text);
+			assert.deepEqual(parsed.value, JSON.parse(text));
+		}),
 	);
 });
 
@@ -30,22 +26,24 @@ test('refuses a member that comes twice, at any depth and in any spelling', () =
 		'{"a:":1,"b":":","a:":2}',
 		'{"1":1,"1":1}',
 		'{"":1,"":1}',
-		'{"a\\"":1,"a\\"":1}',
 	]) {
 		assert.equal(parse(text).ok, false, text);
 	}
-	for (const text of ['{"a":1,"b":{"a":1}}', '[{"a":1},{"a":1}]', '{"a":"b:c","d":"\\\\"}', '{"a\\"":1,"a":1}']) {
+	for (const text of ['{"a":1,"b":{"a":1}}', '[{"a":1},{"a":1}]', '{"a":"b:c","d":"\\\\"}']) {
 		assert.equal(parse(text).ok, true, text);
 	}
 });
 
 test('finds every repeated member that a random text has', () => {
-	const name = fc.constantFrom('a', 'b', ':', '"', '\\', '{', 'é');
+	const name = fc.constantFrom('a', 'b', ':', '"', '\\', '{', 'é', 'a\\', 'a"');
 	const pairs = fc.array(fc.tuple(name, fc.constantFrom('1', '"x:y"', '{"a":[1,2]}', '[{"a":":"}]')), { maxLength: 6 });
 	fc.assert(
 		fc.property(pairs, (members) => {
 			const text = `{${members.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(', ')}}`;
-			assert.equal(parse(text).ok, new Set(members.map(([key]) => key)).size === members.length, text);
+			const isRepeated = new Set(members.map(([key]) => key)).size < members.length;
+			// Names with a quotation mark or a backslash are refused for themselves: Node may read them as other names.
+			const isOdd = members.some(([key]) => /["\\]/.test(key));
+			assert.equal(parse(text).ok, !isRepeated && !isOdd, text);
 		}),
 	);
 });

@@ -1,7 +1,7 @@
 // The schemas of one document, compiled by ajv: referenced schemas once each, shared by all operations of the document.
 // Two sets, one per direction, because readOnly and writeOnly make different schemas of one text.
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { type default as AddFormats, default as formats } from 'ajv-formats';
 import type { OpenApiDocument } from '../api/api.ts';
 import { isObject, type Problems, resolvePointer } from './document.ts';
@@ -120,7 +120,7 @@ function identityOf(schema: unknown): unknown {
 function compileWith(ajv: Ajv2020, schema: unknown, place: string, problems: Problems): Validator {
 	try {
 		// A bare reference compiles to the shared function itself, without a wrapper around it.
-		return ajv.compile(schema as object) as ValidateFunction;
+		return ajv.compile(schema as object);
 	} catch (error) {
 		problems.push(
 			`${place}: the schema cannot be compiled: ${error instanceof Error ? error.message : 'unknown reason'}`,

@@ -9,9 +9,18 @@ test('reads every JSON object of little depth as JSON.parse does', () => {
 	fc.assert(
 		fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (value) => {
 			const text = JSON.stringify(value);
+			// A name that needs an escape is refused: Node may read it as another name.
+			if (/\\.(?:[^"\\]|\\.)*"\s*:/.test(text)) return;
 			assert.deepEqual(parse(text), JSON.parse(text));
 		}),
 	);
+});
+
+test('refuses a name with an escape, which Node may read as another name', () => {
+	for (const text of ['{"a\\\\":1}', '{"a\\"":1}', '{"\\u0061":1}', '{"a":{"b\\n" :1}}']) {
+		assert.equal(parse(text), undefined, text);
+	}
+	assert.deepEqual(parse('{"a":"x\\\\","b":1}'), JSON.parse('{"a":"x\\\\","b":1}'));
 });
 
 test('refuses a member that is repeated, at any depth and however it is spelled', () => {

@@ -139,6 +139,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		directory: join(dataDirectory, FILES.ledger),
 		origin: `${configuration.trustDomain}/ledger`,
 		privateKeyPem: await provideLedgerKey(store.keys, systemClock),
+		// One sink of each gateway thread and one of this thread.
+		sinksMax: configuration.gatewayThreads + 1,
 	});
 	undo.push(() => ledger.stop());
 	ledger.onFailure((error) =>
@@ -164,7 +166,6 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	let service = await provideServiceIdentity('gateway', identities);
 	let port = listeners.gateway.port;
 	const gateways = await startGatewayThreads(workers, {
-		count: configuration.gatewayThreads,
 		log,
 		start: (thread) => {
 			const ledgerPort = ledger.connect();
@@ -194,7 +195,9 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			port = listening;
 		},
 		onDeath: (thread) => {
-			void recordPlatform('platform.gateway-thread-died', { thread });
+			recordPlatform('platform.gateway-thread-died', { thread }).catch((thrown: unknown) => {
+				log.error('the end of a gateway thread could not be recorded', describeError(thrown));
+			});
 		},
 	});
 	undo.push(() => gateways.stop(0));
@@ -220,10 +223,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	// Step 6: open the private listener last; the platform is ready from here on.
 	let isStopping = false;
 	let isStoreAlive = true;
-	void store.ended.then((reason) => {
-		isStoreAlive = false;
-		if (reason !== undefined) log.error('the store has failed', describeError(reason));
-	});
+	void noteStoreEnd();
 	const isReady = (): boolean => !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
 	const privateListener = createPrivateListener({ isReady, metrics: () => renderRequestMetrics(metrics) });
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
@@ -248,8 +248,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			log.info('the platform is stopping');
 			await gateways.stop(GRACE_MS);
 			await services.close(GRACE_MS);
-			await recordPlatform('platform.stopped', {});
-			await audit.flush();
+			try {
+				await recordPlatform('platform.stopped', {});
+				await audit.flush();
+			} catch (thrown) {
+				// The next start finds no clean end and writes a gap entry; everything else is closed all the same.
+				log.error('the end of the platform could not be recorded', describeError(thrown));
+			}
 			await audit.close();
 			await ledger.stop();
 			await store.close();
@@ -262,6 +267,12 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		const { certificate, names } = listeners[name];
 		if (certificate !== undefined) return Promise.resolve(certificate);
 		return provideServerIdentity(name, names, identities);
+	}
+
+	async function noteStoreEnd(): Promise<void> {
+		const reason = await store.ended;
+		isStoreAlive = false;
+		if (reason !== undefined) log.error('the store has failed', describeError(reason));
 	}
 
 	async function renewIdentities(): Promise<void> {

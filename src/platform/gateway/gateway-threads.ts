@@ -22,8 +22,9 @@ interface Thread {
 }
 
 export interface GatewayThreadsOptions {
-	readonly count: number;
 	readonly log: Log;
+	/** Makes the worker that replaces a dead one; `spawnGatewayWorker`, unless a test says otherwise. */
+	readonly spawn?: () => Worker;
 	/** Makes the start message of a thread from the state of this moment. */
 	start(index: number): { readonly message: GatewayStart; readonly transfer: readonly MessagePort[] };
 	/** Called with the port as soon as the first thread has found it. */
@@ -45,10 +46,10 @@ export interface GatewayThreads {
 
 /** Loads the code of the threads ahead of their start messages, so that both take place side by side. */
 export function spawnGatewayWorkers(count: number): readonly Worker[] {
-	return Array.from({ length: count }, spawnWorker);
+	return Array.from({ length: count }, spawnGatewayWorker);
 }
 
-function spawnWorker(): Worker {
+function spawnGatewayWorker(): Worker {
 	return new Worker(new URL('./thread.ts', import.meta.url), { name: 'gateway' });
 }
 
@@ -183,17 +184,19 @@ class GatewayThreadPool implements GatewayThreads {
 		this.#options.onDeath(thread.index);
 		thread.restarts++;
 		const delayMs = Math.min(RESTART_DELAY_MS_MAX, 100 * 2 ** Math.min(thread.restarts - 1, 10));
-		setTimeout(() => {
-			if (this.#isStopping) return;
-			this.#start(thread, spawnWorker()).then(
-				() => this.#options.log.info('a gateway thread was started again', { 'thread.id': thread.index }),
-				(error: Error) =>
-					this.#options.log.error('a gateway thread could not be started again', {
-						'thread.id': thread.index,
-						'exception.message': error.message,
-					}),
-			);
-		}, delayMs).unref();
+		setTimeout(() => void this.#restart(thread), delayMs).unref();
+	}
+
+	async #restart(thread: Thread): Promise<void> {
+		if (this.#isStopping) return;
+		const { log } = this.#options;
+		try {
+			await this.#start(thread, (this.#options.spawn ?? spawnGatewayWorker)());
+			log.info('a gateway thread was started again', { 'thread.id': thread.index });
+		} catch (thrown) {
+			// Its exit calls for the next attempt; here it is only said.
+			log.error('a gateway thread could not be started again', { 'thread.id': thread.index, ...describeError(thrown) });
+		}
 	}
 
 	#confirmation(thread: Thread, sequence: number): Promise<void> {

@@ -102,6 +102,8 @@ test('carries a command out once, however often it is repeated in parallel', asy
 	const command = { body: { name: 'Acme' }, headers: { 'idempotency-key': '"once"' } };
 	const answers = await Promise.all(Array.from({ length: 20 }, () => admin.call('POST', '/partners', command)));
 	const statuses = answers.map((answer) => answer.status);
+	const waiting = answers.find((answer) => answer.status === 409);
+	assert.equal(waiting?.body.type, 'urn:sallyport:problem:idempotency_in_progress');
 	assert.equal(statuses.filter((status) => status === 201).length, 1);
 	assert.equal(statuses.filter((status) => status === 409).length, 19);
 	assert.ok(
@@ -117,6 +119,17 @@ test('carries a command out once, however often it is repeated in parallel', asy
 	assert.equal(repeated.headers.get('idempotency-replayed'), 'true');
 	assert.equal((await partnersOf(admin)).length, 1);
 	assert.equal(admin.ledger.durable.length, 1);
+});
+
+test('refuses a command above the bound of those that run, and takes it once there is room', async () => {
+	const admin = await createTestAdmin();
+	const register = (key: number) =>
+		admin.call('POST', '/partners', { body: { name: 'Acme' }, headers: { 'idempotency-key': `k${key}` } });
+	const answers = await Promise.all(Array.from({ length: 1001 }, (_, key) => register(key)));
+	const refused = answers.filter((answer) => answer.status === 503);
+	assert.equal(refused.length, 1);
+	assert.equal(refused[0]?.body.type, 'urn:sallyport:problem:too_many_commands');
+	assert.equal((await register(5000)).status, 201);
 });
 
 test('carries a command out once also when two programs share the store', async () => {

@@ -57,7 +57,7 @@ export async function carryOut(
 	const other = running.get(key);
 	if (other !== undefined) return fail(other === command.fingerprint ? stillRunning() : otherPayload());
 	if (running.size >= RUNNING_MAX) {
-		return fail(fault('not_ready', 'Too many commands are running. Repeat this one.', { retryAfterSeconds: 1 }));
+		return fail(fault('too_many_commands', 'Repeat this command in a moment.', { retryAfterSeconds: 1 }));
 	}
 	running.set(key, command.fingerprint);
 	try {

@@ -264,7 +264,7 @@ test('checks 25, 54, 56: unknown, revoked, disabled, suspended and foreign all g
 	world.change({ kind: 'partner', record: good.partner });
 	const { partnerId, clientId } = both.credential;
 	world.certificates.set('unknown', makeMember('Unknown', []).certificate);
-	world.certificates.set('foreign', { ...good.certificate, partnerId, clientId } as typeof good.certificate);
+	world.certificates.set('foreign', { ...good.certificate, partnerId, clientId });
 	world.certificates.set('operator', { ...good.certificate, profile: 'operator' });
 	for (const name of ['unknown', 'foreign', 'operator']) await refuse(name, name);
 	assert.equal(answers.size, 1);

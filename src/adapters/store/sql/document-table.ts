@@ -70,7 +70,7 @@ export class DocumentTable<T extends RegistryRecord, N extends DocumentTableName
 			.select('body')
 			.where('id', '=', id)
 			.executeTakeFirst();
-		return row === undefined ? undefined : decode<T>(row.body);
+		return row === undefined ? undefined : (JSON.parse(row.body) as T);
 	}
 
 	/** Reads the first record, by id, that has `value` in `column`. */
@@ -103,12 +103,8 @@ export class DocumentTable<T extends RegistryRecord, N extends DocumentTableName
 			if (value !== undefined) query = query.where(sql.ref(column), operator, value);
 		}
 		if (limit !== undefined) query = query.limit(limit);
-		return (await query.execute()).map((row) => decode<T>(row.body));
+		return (await query.execute()).map((row) => JSON.parse(row.body) as T);
 	}
-}
-
-function decode<T>(body: string): T {
-	return JSON.parse(body) as T;
 }
 
 function uniqueConflict(table: DocumentTableName): StoreConflict {

@@ -1,0 +1,88 @@
+// The pool of gateway threads against workers that speak its protocol and can be told to misbehave.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import { silentLog } from '../../kernel/log.ts';
+import { type GatewayThreads, startGatewayThreads } from './gateway-threads.ts';
+import type { GatewayStart } from './messages.ts';
+
+const GOOD = `
+const { parentPort } = require('node:worker_threads');
+parentPort.on('message', (message) => {
+	if (message.kind === 'start') parentPort.postMessage({ kind: 'listening', port: 4711, sequence: message.directory.sequence });
+	if (message.kind === 'changes') parentPort.postMessage({ kind: 'applied', sequence: message.changes.at(-1).sequence });
+	if (message.kind === 'stop') parentPort.postMessage({ kind: 'stopped' });
+});`;
+const DEAF = GOOD.replace(/.*'changes'.*\n/, '');
+const FRAGILE = GOOD.replace(
+	/if \(message.kind === 'changes'\).*\n/,
+	"if (message.kind === 'changes') process.exit(1);\n",
+);
+
+const worker = (source: string): Worker => new Worker(source, { eval: true });
+
+function change(sequence: number): NumberedChange {
+	return {
+		sequence,
+		change: { kind: 'token-revocation', record: { jti: `t${sequence}`, expiresAtSeconds: 1, revokedAtMs: 1 } },
+	};
+}
+
+async function startPool(
+	sources: readonly string[],
+): Promise<{ pool: GatewayThreads; deaths: number[]; starts: number[] }> {
+	const deaths: number[] = [];
+	const starts: number[] = [];
+	const pool = await startGatewayThreads(sources.map(worker), {
+		log: silentLog,
+		spawn: () => worker(GOOD),
+		start: (index) => {
+			starts.push(index);
+			return { message: { kind: 'start', directory: { sequence: 0 } } as GatewayStart, transfer: [] };
+		},
+		onListening: () => {},
+		onDeath: (index) => deaths.push(index),
+	});
+	return { pool, deaths, starts };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+	const deadline = Date.now() + 5000;
+	while (!holds()) {
+		if (Date.now() > deadline) throw new Error('it did not come true within five seconds');
+		await new Promise((resolve) => setTimeout(resolve, 10));
+	}
+}
+
+test('serves once every thread listens, and confirms a change only when all of them have applied it', async () => {
+	const { pool } = await startPool([GOOD, GOOD]);
+	assert.equal(pool.isServing(), true);
+	assert.equal(pool.port, 4711);
+	await pool.publish([change(1), change(2)]);
+	await pool.stop(100);
+	assert.equal(pool.isServing(), false);
+});
+
+test('a thread that does not confirm in time is ended and started afresh; the caller hears of it', async () => {
+	const { pool, deaths, starts } = await startPool([GOOD, DEAF]);
+	await assert.rejects(pool.publish([change(1)]), /did not confirm/);
+	await until(() => starts.length === 3);
+	assert.deepEqual(deaths, [1]);
+	await pool.publish([change(2)]);
+	await pool.stop(100);
+});
+
+test('a thread that dies does not hold up a change, and is started again', async () => {
+	const { pool, deaths, starts } = await startPool([FRAGILE, GOOD]);
+	await pool.publish([change(1)]);
+	await until(() => starts.length === 3);
+	assert.deepEqual(deaths, [0]);
+	assert.equal(pool.isServing(), true);
+	await pool.stop(100);
+});
+
+test('a thread that cannot start is an error that names why', async () => {
+	const broken = GOOD.replace("kind: 'listening'", "kind: 'failed', message: 'no such certificate'");
+	await assert.rejects(startPool([broken]), /no such certificate/);
+});
