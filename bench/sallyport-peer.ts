@@ -166,9 +166,9 @@ plans:
     tokenTtl: 1h
     limits:
       - { name: burst, requests: 100000000, window: 1m, per: client }
-      - { name: sustained, requests: 100000000, window: 1h, per: subscription }
-      - { name: daily, requests: 100000000, window: 24h, per: subscription }
-      - { name: partner, requests: 100000000, window: 1h, per: partner }
+      - { name: sustained, requests: 500000000, window: 1h, per: subscription }
+      - { name: daily, requests: 1000000000, window: 24h, per: subscription }
+      - { name: partner, requests: 900000000, window: 1h, per: partner }
 `;
 }
 

@@ -25,7 +25,7 @@ delete environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
 const io: CommandIo = {
 	stdout: (text) => void process.stdout.write(text),
 	stderr: (text) => void process.stderr.write(text),
-	isTerminal:  process.stdout.isTTY,
+	isTerminal: process.stdout.isTTY,
 	signal: stop.signal,
 	env: environment,
 	cwd: process.cwd(),

@@ -5,7 +5,7 @@ import { createHash, createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { DerReader} from './der-reader.ts';
+import type { DerReader } from './der-reader.ts';
 import { MalformedDer, readBitStringBytes, readInside, readInteger } from './der-reader.ts';
 import { readObjectIdentifier, readOnly } from './der-reader.ts';
 import { TAG } from './der.ts';

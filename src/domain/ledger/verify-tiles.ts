@@ -237,5 +237,5 @@ function childOf(tile: Tile, at: number): Tile {
 }
 
 function allOf<T>(values: readonly (T | undefined)[] | undefined): readonly T[] | undefined {
-	return values?.every((value) => value !== undefined) ? (values) : undefined;
+	return values?.every((value) => value !== undefined) ? values : undefined;
 }

@@ -34,7 +34,8 @@ async function startPool(
 ): Promise<{ pool: GatewayThreads; deaths: number[]; starts: number[] }> {
 	const deaths: number[] = [];
 	const starts: number[] = [];
-	const pool = await startGatewayThreads(sources.map(worker), {
+	const workers = sources.map(worker);
+	const starting = startGatewayThreads(workers, {
 		log: silentLog,
 		spawn: () => worker(GOOD),
 		start: (index) => {
@@ -44,7 +45,9 @@ async function startPool(
 		onListening: () => {},
 		onDeath: (index) => deaths.push(index),
 	});
-	return { pool, deaths, starts };
+	// Whoever spawned the workers ends them when the start fails, as the platform does.
+	starting.catch(() => Promise.all(workers.map((one) => one.terminate())));
+	return { pool: await starting, deaths, starts };
 }
 
 async function until(holds: () => boolean): Promise<void> {

@@ -188,8 +188,7 @@ test('curl gets a token with the client certificate, and none without or with a 
 
 test('oauth4webapi discovers the server, gets a token, and jose verifies it with the published keys', async () => {
 	const dispatcher = new Dispatcher({ connect: { ca, cert: good.cert, key: good.key } });
-	const fetchOverMtls = (url: string, init?: object): Promise<Response> =>
-		undiciFetch(url, { ...init, dispatcher });
+	const fetchOverMtls = (url: string, init?: object): Promise<Response> => undiciFetch(url, { ...init, dispatcher });
 	const options: oauth.TokenEndpointRequestOptions = { [oauth.customFetch]: fetchOverMtls };
 	const discovery: oauth.DiscoveryRequestOptions = { [oauth.customFetch]: fetchOverMtls, algorithm: 'oauth2' };
 	const url = new URL(issuer);

@@ -1,7 +1,7 @@
 // The tables as Kysely sees them; the migrations of each database make them. A record of the registry is one JSON
 // document in `body`; what is searched for are columns that the database itself derives from it, so that a
 // document and its columns cannot disagree.
-import type { GeneratedAlways } from 'kysely';
+import type { GeneratedAlways, Kysely } from 'kysely';
 
 interface DocumentRow {
 	id: string;
@@ -112,3 +112,6 @@ export interface SqlSchema {
 
 /** Tables whose rows are documents of the registry. */
 export type DocumentTableName = 'partners' | 'clients' | 'credentials' | 'certificates' | 'subscriptions' | 'operators';
+
+/** Runs work in the transaction that is running already, or in one of its own. */
+export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;

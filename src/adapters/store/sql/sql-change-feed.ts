@@ -4,8 +4,7 @@ import type { Kysely } from 'kysely';
 import type { ChangeFeed, RegistryChange } from '../../../domain/registry/change-feed.ts';
 import { checkChangeLimit } from '../paging.ts';
 import { nextNumber } from './counter.ts';
-import type { SqlSchema } from './schema.ts';
-import type { Atomically } from './sql-registry.ts';
+import type { Atomically, SqlSchema } from './schema.ts';
 
 /** Makes the change feed that reads and writes through `database`, which may be a transaction. */
 export function createSqlChangeFeed(database: Kysely<SqlSchema>, atomically: Atomically): ChangeFeed {

@@ -5,8 +5,7 @@ import type {
 	ConfigurationRevisionStore,
 } from '../../../domain/registry/configuration-revision-store.ts';
 import { nextNumber } from './counter.ts';
-import type { SqlSchema } from './schema.ts';
-import type { Atomically } from './sql-registry.ts';
+import type { Atomically, SqlSchema } from './schema.ts';
 
 /** Makes the store of configuration revisions. */
 export function createSqlConfigurationRevisionStore(

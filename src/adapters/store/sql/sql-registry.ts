@@ -13,13 +13,10 @@ import type { SubscriptionStore } from '../../../domain/product/subscription-sto
 import type { Operator, OperatorStore } from '../../../domain/registry/operator-store.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
 import { DocumentTable, type RegistryRecord } from './document-table.ts';
-import type { DocumentTableName, SqlSchema } from './schema.ts';
+import type { Atomically, DocumentTableName, SqlSchema } from './schema.ts';
 import { createSqlChangeFeed } from './sql-change-feed.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
-
-/** Runs work in the transaction that is running already, or in one of its own. */
-export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;
 
 /** Makes the registry that reads and writes through `database`, which may be a transaction. */
 export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomically): Registry {

@@ -4,10 +4,10 @@ import type { Kysely } from 'kysely';
 import type { Envelope } from '../../keys/envelope.ts';
 import type { Store } from '../store.ts';
 import type { TransactionScope } from '../transaction-scope.ts';
-import type { SqlSchema } from './schema.ts';
+import type { Atomically, SqlSchema } from './schema.ts';
 import { createSqlConfigurationRevisionStore } from './sql-configuration-revision-store.ts';
 import { createSqlKeyStore } from './sql-key-store.ts';
-import { type Atomically, createSqlRegistry } from './sql-registry.ts';
+import { createSqlRegistry } from './sql-registry.ts';
 
 /** Makes a store of a migrated database. `scope` must be the one that the dialect checks before each use. */
 export function createSqlStore(database: Kysely<SqlSchema>, envelope: Envelope, scope: TransactionScope): Store {
