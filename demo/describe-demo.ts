@@ -15,6 +15,8 @@ export function describeDemo({ data, portBase, partner, cwd }: DemoDescription):
 	const gateway = `https://localhost:${portBase}/bank/v1`;
 	const identity = `--cacert ${path('ca.pem')} --cert ${path(`demo/${partner.certificateFile}`)} --key ${path(`demo/${partner.keyFile}`)}`;
 	const token = `$(curl -s ${identity} https://localhost:${portBase + 1}/oauth2/token -d grant_type=client_credentials -d resource=${partner.resource} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
+	// Problem documents end without a line break; `-w` keeps the prompt of the shell off them.
+	const call = "curl -s -w '\\n'";
 	return `
   gateway               ${gateway}
   authorization server  https://localhost:${portBase + 1}/.well-known/oauth-authorization-server
@@ -29,24 +31,24 @@ Get an access token as the demo partner. It lives 300 s and works with this cert
 
 A call that succeeds. IBAN, card number and e-mail are masked; what the contract does not name is gone:
 
-  curl -s ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1001
+  ${call} ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1001
 
 Calls that are refused, each for a reason of its own; the bank sees none of them:
 
   # 401 the token is good, but its key is not here: a stolen token
-  curl -s --cacert ${path('ca.pem')} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1001
+  ${call} --cacert ${path('ca.pem')} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1001
 
   # 403 another customer's account
-  curl -s ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1015
+  ${call} ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/acc-1015
 
   # 403 a scope that the token lacks
-  curl -s ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts
+  ${call} ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts
 
   # 422 a body that breaks the API contract
-  curl -s ${identity} -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"debtorAccountId":"acc-1001","amount":-5}' ${gateway}/payments
+  ${call} ${identity} -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" -d '{"debtorAccountId":"acc-1001","amount":-5}' ${gateway}/payments
 
   # 400 a path that two servers could read in two ways
-  curl -s --path-as-is ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/../accounts/acc-1001
+  ${call} --path-as-is ${identity} -H "Authorization: Bearer $TOKEN" ${gateway}/accounts/../accounts/acc-1001
 
 Watch the ledger, and check that nobody has changed it:
 

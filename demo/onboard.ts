@@ -16,6 +16,12 @@ export interface DemoPartner {
 	readonly resource: string;
 }
 
+/** What an earlier start has registered. */
+interface KnownPartner {
+	readonly id: string;
+	readonly clientId: string;
+}
+
 export interface OnboardOptions {
 	/** The platform's data folder, with the operator's certificate. */
 	readonly data: string;
@@ -31,6 +37,20 @@ const ACCOUNTS = ['acc-1001', 'acc-1002'];
 
 /** Gives the demo partner, onboarding what of it is not there yet. */
 export async function onboardDemoPartner(options: OnboardOptions): Promise<DemoPartner> {
+	const { folder, portBase } = options;
+	const known = await readKnownPartner(folder);
+	const isComplete = known !== undefined && (await hasLiveCertificate(folder));
+	const { id, clientId } = isComplete ? known : await onboard(options, known);
+	return {
+		id,
+		clientId,
+		...FILES,
+		scope: 'accounts:read payments:write',
+		resource: `https://localhost:${portBase}/bank/v1`,
+	};
+}
+
+async function onboard(options: OnboardOptions, known: KnownPartner | undefined): Promise<KnownPartner> {
 	const { data, folder, portBase, signal } = options;
 	const admin = await openAdminClient(
 		{
@@ -42,33 +62,21 @@ export async function onboardDemoPartner(options: OnboardOptions): Promise<DemoP
 		signal,
 	);
 	try {
-		const known = await readKnownPartner(folder);
-		const { id, clientId } = known ?? (await registerPartner(admin, folder));
-		if (!(await hasLiveCertificate(folder))) await requestCertificate(admin, folder, clientId);
-		return {
-			id,
-			clientId,
-			...FILES,
-			scope: 'accounts:read payments:write',
-			resource: `https://localhost:${portBase}/bank/v1`,
-		};
+		const partner = known ?? (await registerPartner(admin, folder));
+		await requestCertificate(admin, folder, partner.clientId);
+		return partner;
 	} finally {
 		await admin.close();
 	}
 }
 
-async function readKnownPartner(
-	folder: string,
-): Promise<{ readonly id: string; readonly clientId: string } | undefined> {
+async function readKnownPartner(folder: string): Promise<KnownPartner | undefined> {
 	const file = join(folder, 'partner.json');
 	if (!(await exists(file))) return undefined;
-	return JSON.parse(await readFile(file, 'utf8')) as { readonly id: string; readonly clientId: string };
+	return JSON.parse(await readFile(file, 'utf8')) as KnownPartner;
 }
 
-async function registerPartner(
-	admin: AdminClient,
-	folder: string,
-): Promise<{ readonly id: string; readonly clientId: string }> {
+async function registerPartner(admin: AdminClient, folder: string): Promise<KnownPartner> {
 	const partner = await admin.post('/partners', { body: { name: 'Demo Partner' } });
 	const id = String(partner.body['id']);
 	const client = await admin.post(`/partners/${id}/clients`, {

@@ -81,7 +81,8 @@ async function writeInitialConfiguration(io: CommandIo, flags: InitFlags): Promi
 	writeProblems(io, warnings, 'warning');
 	for (const { id, reason } of leftOut) io.stderr(`left out: ${id}: ${reason}\n`);
 	io.stdout(`${flags.out}\n`);
-	io.stderr(`${flags.out} exposes ${operationCount} operations of the API ${apiName}.\n`);
+	const operations = operationCount === 1 ? 'operation' : 'operations';
+	io.stderr(`${flags.out} exposes ${operationCount} ${operations} of the API ${apiName}.\n`);
 	io.stderr(`Next: read its comments, then sallyport config check ${flags.out}\n`);
 }
 

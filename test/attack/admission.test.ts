@@ -50,6 +50,7 @@ function refuses(name: string, statuses: readonly number[], request: () => strin
 			assert.equal(gateway.ledger.buffered.length, 1, 'exactly one entry is written');
 			assert.equal(gateway.ledger.buffered[0]?.decision, 'deny');
 			assert.equal(gateway.ledger.buffered[0]?.reason, REASONS[response.status]);
+			assert.equal(gateway.ledger.buffered[0]?.requestId, response.headers.get('x-request-id'));
 		}
 	});
 }

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { HEADERS_MAX } from '../../domain/api/http-headers.ts';
+import type { FaultCode } from '../../kernel/faults.ts';
 
 export interface ServerIdentity {
 	/** Certificate chain (leaf first) and key, PEM. */
@@ -20,6 +21,8 @@ export interface TlsServerOptions {
 	readonly clientAuthorities: readonly string[];
 	/** Session ticket keys, 48 bytes, the same in all threads of a listener. */
 	readonly ticketKeys?: Buffer;
+	/** Most connections at once; further ones are closed as they come. Default 10,000. */
+	readonly connectionsMax?: number;
 }
 
 /** What a TLS connection tells about its client, before anything is believed of it. */
@@ -60,7 +63,7 @@ export function createTlsServer(options: TlsServerOptions): Server {
 	});
 	// INVARIANT: above the bound of admitRequest, so that a longer list is seen as too long and never cut short unseen.
 	server.maxHeadersCount = HEADERS_MAX * 2;
-	server.maxConnections = 10_000;
+	server.maxConnections = options.connectionsMax ?? 10_000;
 	return server;
 }
 
@@ -85,11 +88,14 @@ function contextOptions(options: TlsServerOptions): SecureContextOptions & { rea
 /** Takes one request. `expectsContinue`: the client waits for `100 Continue` before it sends the body. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => void;
 
+/** Is told of what was no HTTP and is refused with `reason` and `status`; records it and gives the id of the answer. */
+export type UnparsableListener = (socket: Socket, reason: FaultCode, status: number) => string;
+
 /**
  * Adds the request listener. What Node would answer by itself (`Expect`) goes to the listener as well; what is no HTTP is
  * answered with a problem here and told to `onUnparsable`, and the connection is closed.
  */
-export function serveRequests(server: Server, listener: RequestListener, onUnparsable: (socket: Socket) => void): void {
+export function serveRequests(server: Server, listener: RequestListener, onUnparsable: UnparsableListener): void {
 	const latest = new WeakMap<object, ServerResponse>();
 	const serve = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
 		// SECURITY: what follows on a connection that is to end may be a part of the request that ended it. It is never
@@ -104,6 +110,16 @@ export function serveRequests(server: Server, listener: RequestListener, onUnpar
 	server.on('request', (request, response) => serve(request, response, false));
 	server.on('checkContinue', (request, response) => serve(request, response, true));
 	server.on('checkExpectation', (request, response) => serve(request, response, false));
+	// Node would close the connection without a word, and leave nothing to record.
+	server.on('connect', (_request, socket) => {
+		const requestId = onUnparsable(socket as Socket, NO_TUNNEL.code, Number(NO_TUNNEL.status.slice(0, 3)));
+		// The parser has let go of the socket: from here on its errors, and its end, are ours to take care of.
+		socket.on('error', () => socket.destroy());
+		const earlier = latest.get(socket);
+		// An answer that is still due would come after this one, and be taken for the answer to another request.
+		if (earlier !== undefined && !earlier.writableFinished) socket.destroy();
+		else socket.end(writeRawProblem(NO_TUNNEL, requestId), () => socket.destroy());
+	});
 	server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
 		const response = latest.get(socket);
 		// In the middle of a body the request is known already: its listener sees it break off, and records it.
@@ -112,49 +128,62 @@ export function serveRequests(server: Server, listener: RequestListener, onUnpar
 			socket.destroy();
 			return;
 		}
-		onUnparsable(socket as Socket);
-		socket.end(UNPARSABLE[error.code ?? ''] ?? MALFORMED);
+		const answer = UNPARSABLE[error.code ?? ''] ?? MALFORMED;
+		const requestId = onUnparsable(socket as Socket, answer.code, Number(answer.status.slice(0, 3)));
+		socket.end(writeRawProblem(answer, requestId));
 	});
 }
 
-function rawProblem(status: string, code: string, title: string, detail: string): string {
-	const body = JSON.stringify({
-		type: `urn:sallyport:problem:${code}`,
-		title,
-		status: Number(status.slice(0, 3)),
-		detail,
-	});
+interface RawAnswer {
+	readonly status: string;
+	readonly code: FaultCode;
+	readonly title: string;
+	readonly detail: string;
+}
+
+const MALFORMED: RawAnswer = {
+	status: '400 Bad Request',
+	code: 'malformed_request',
+	title: 'The request is not valid HTTP',
+	detail: 'Send one well-formed HTTP/1.1 request.',
+};
+const NO_TUNNEL: RawAnswer = {
+	status: '501 Not Implemented',
+	code: 'method_not_implemented',
+	title: 'The method is not implemented',
+	detail: 'This server opens no tunnels.',
+};
+const UNPARSABLE: { readonly [code: string]: RawAnswer } = {
+	HPE_HEADER_OVERFLOW: {
+		status: '431 Request Header Fields Too Large',
+		code: 'header_fields_too_large',
+		title: 'Too many or too large header fields',
+		detail: 'Keep the header fields under 16 KiB.',
+	},
+	ERR_HTTP_REQUEST_TIMEOUT: {
+		status: '408 Request Timeout',
+		code: 'malformed_request',
+		title: 'The request did not come in time',
+		detail: 'Send the whole request without long pauses.',
+	},
+};
+
+function writeRawProblem({ status, code, title, detail }: RawAnswer, requestId: string): string {
+	const type = `urn:sallyport:problem:${code}`;
+	const body = JSON.stringify({ type, title, status: Number(status.slice(0, 3)), detail, instance: requestId });
 	return [
 		`HTTP/1.1 ${status}`,
+		`x-request-id: ${requestId}`,
 		'content-type: application/problem+json',
 		`content-length: ${Buffer.byteLength(body)}`,
 		'cache-control: no-store',
+		'strict-transport-security: max-age=31536000; includeSubDomains',
+		'x-content-type-options: nosniff',
 		'connection: close',
 		'',
 		body,
 	].join('\r\n');
 }
-
-const MALFORMED = rawProblem(
-	'400 Bad Request',
-	'malformed_request',
-	'The request is not valid HTTP',
-	'Send one well-formed HTTP/1.1 request.',
-);
-const UNPARSABLE: { readonly [code: string]: string } = {
-	HPE_HEADER_OVERFLOW: rawProblem(
-		'431 Request Header Fields Too Large',
-		'header_fields_too_large',
-		'Too many or too large header fields',
-		'Keep the header fields under 16 KiB.',
-	),
-	ERR_HTTP_REQUEST_TIMEOUT: rawProblem(
-		'408 Request Timeout',
-		'malformed_request',
-		'The request did not come in time',
-		'Send the whole request without long pauses.',
-	),
-};
 
 /** Listens; resolves with the port. `isShared` lets several threads of this process listen on the same port. */
 export function listenOn(server: Server, host: string, port: number, isShared: boolean): Promise<number> {
@@ -162,6 +191,9 @@ export function listenOn(server: Server, host: string, port: number, isShared: b
 		server.once('error', reject);
 		server.listen({ host, port, reusePort: isShared, backlog: 1024 }, () => {
 			server.removeListener('error', reject);
+			// SECURITY: from now on an error is a connection that could not be taken, mostly for want of a file handle. It
+			// comes from outside, so it must not end the thread. test/attack/listener.test.ts
+			server.on('error', () => undefined);
 			const address = server.address();
 			resolve(typeof address === 'object' && address !== null ? address.port : port);
 		});

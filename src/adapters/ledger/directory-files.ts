@@ -55,10 +55,20 @@ export function isNotFound(error: unknown): boolean {
 	return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
+/**
+ * Whether an error says that process or machine has no file handle left. Whoever opens many connections can bring that
+ * about, so it must not end the ledger: nothing was done, and the same call succeeds once handles are free again.
+ */
+export function isOutOfHandles(error: unknown): boolean {
+	return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
+}
+
 /** Writes files durably. Remembers the folders whose entries have changed, for one flush of them all. */
 export class DurableFiles {
 	readonly #directory: string;
 	readonly #changedFolders = new Set<string>();
+	/** Of the ledger's own folder, open from the first flush on: flushing it later needs no free handle. */
+	#ownFolder: number | undefined;
 
 	constructor(directory: string) {
 		this.#directory = directory;
@@ -97,8 +107,23 @@ export class DurableFiles {
 
 	/** Makes every name that was changed durable. */
 	flushFolders(): void {
-		for (const folder of this.#changedFolders) flushFolder(folder);
+		for (const folder of this.#changedFolders) {
+			if (folder === this.#directory) this.#flushOwnFolder();
+			else flushFolder(folder);
+		}
 		this.#changedFolders.clear();
+	}
+
+	/** Lets go of the folder. Nothing is flushed afterwards. */
+	close(): void {
+		if (this.#ownFolder !== undefined) closeSync(this.#ownFolder);
+		this.#ownFolder = undefined;
+	}
+
+	#flushOwnFolder(): void {
+		if (sep === '\\') return;
+		this.#ownFolder ??= openSync(this.#directory, 'r');
+		fsyncSync(this.#ownFolder);
 	}
 
 	#makeFolder(folder: string): void {

@@ -21,12 +21,15 @@ import {
 import { createNoteSigner, formatVerifierKey, type NoteSigner } from '../../domain/ledger/signed-note.ts';
 import { frameEntry, TILE_WIDTH, type Tile, tilePath } from '../../domain/ledger/tile.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { DurableFiles, isNotFound, openLedgerFiles } from './directory-files.ts';
+import { DurableFiles, isNotFound, isOutOfHandles, openLedgerFiles } from './directory-files.ts';
 import { JournalFile } from './journal-file.ts';
 import { type LedgerLock, lockLedger } from './ledger-lock.ts';
 import { type RecoveredLedger, recoverLedger } from './recover-ledger.ts';
 
 const OCCUPIED: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM']);
+
+/** What a publication did: a step, or nothing because no file handle is free: take the next step later. */
+export type PublicationStep = 'done' | 'later';
 
 export interface FileLedgerOptions {
 	readonly directory: string;
@@ -83,6 +86,21 @@ export class FileLedger {
 		recovered: RecoveredLedger | undefined,
 	): FileLedger {
 		const files = new DurableFiles(options.directory);
+		try {
+			return FileLedger.#begin(options, files, signer, lock, recovered);
+		} catch (error) {
+			files.close();
+			throw error;
+		}
+	}
+
+	static #begin(
+		options: FileLedgerOptions,
+		files: DurableFiles,
+		signer: NoteSigner,
+		lock: LedgerLock,
+		recovered: RecoveredLedger | undefined,
+	): FileLedger {
 		const key = Buffer.from(`${formatVerifierKey(signer)}\n`);
 		if (files.compare(KEY_FILE, [key]) !== true) files.replace(KEY_FILE, key);
 		if (recovered === undefined) {
@@ -114,7 +132,7 @@ export class FileLedger {
 	): FileLedger {
 		const { frontier, tornBytes } = recovered;
 		const previousSize = frontier.size;
-		for (const _step of publishTree(files, signer, frontier)) continue;
+		takeToTheEnd(publishTree(files, signer, frontier));
 		// The checkpoint is on disk; only now may the journals go.
 		removeIfThere(files.path(PREVIOUS_JOURNAL_FILE));
 		files.replace(JOURNAL_FILE, new Uint8Array());
@@ -181,14 +199,18 @@ export class FileLedger {
 
 	/**
 	 * Publishes the entries up to now under a new checkpoint, one file per step, so that commits can go on between the steps.
-	 * One publication at a time, each to be taken to its end.
+	 * One publication at a time, each to be taken to its end. It waits, and commits go on, while no file handle is free.
 	 */
-	*publish(): Generator<void> {
+	*publish(): Generator<PublicationStep> {
 		if (this.#isPublishing) throw new Error('one publication at a time');
 		this.#isPublishing = true;
-		this.#guard(() => this.#rotateJournal());
+		while (!this.#guard(() => isDone(() => this.#rotateJournal()))) yield 'later';
 		const steps = publishTree(this.#files, this.#signer, this.#frontier);
-		while (!this.#guard(() => steps.next().done)) yield;
+		for (;;) {
+			const step = this.#guard(() => steps.next());
+			if (step.done) break;
+			yield step.value;
+		}
 		// A crash before this line leaves a journal of entries that are published already: recovery passes over them.
 		this.#guard(() => removeIfThere(this.#files.path(PREVIOUS_JOURNAL_FILE)));
 		this.#isPublishing = false;
@@ -198,7 +220,7 @@ export class FileLedger {
 	close(): void {
 		if (this.#isClosed) return;
 		if (this.#isPublishing) throw new Error('the publication under way comes first');
-		if (this.isDirty) for (const _step of this.publish()) continue;
+		if (this.isDirty) takeToTheEnd(this.publish());
 		this.#guard(() => {
 			const checkpoint = signCheckpoint(checkpointOf(this.#signer, this.#frontier), this.#signer);
 			// Ed25519 is deterministic: this is the very checkpoint that was published.
@@ -214,15 +236,26 @@ export class FileLedger {
 		this.#isClosed = true;
 		this.#failure ??= new Error('the ledger is closed');
 		this.#journal.close();
+		this.#files.close();
 		this.#lock.release();
 	}
 
 	/** Sets the journal of what is now being published aside, and begins the one of what comes after. */
 	#rotateJournal(): void {
+		const [current, previous] = [this.#files.path(JOURNAL_FILE), this.#files.path(PREVIOUS_JOURNAL_FILE)];
+		renameSync(current, previous);
+		let next: JournalFile;
+		try {
+			// A crash here leaves the previous journal alone, which is complete.
+			next = JournalFile.open(current);
+		} catch (error) {
+			// Nothing was begun: the journal that is written to gets its name back, and the rotation can be tried again.
+			renameSync(previous, current);
+			throw error;
+		}
 		this.#journal.close();
-		renameSync(this.#files.path(JOURNAL_FILE), this.#files.path(PREVIOUS_JOURNAL_FILE));
-		// A crash here leaves the previous journal alone, which is complete.
-		this.#journal = JournalFile.open(this.#files.path(JOURNAL_FILE));
+		this.#journal = next;
+		// INVARIANT: this needs no free handle, so it cannot fail for want of one once entries go to the new journal.
 		this.#files.folderChanged();
 		this.#files.flushFolders();
 	}
@@ -243,19 +276,37 @@ export class FileLedger {
  * A crash at any step leaves the old checkpoint with all its files, and possibly some newer files, which the next
  * publication finds to be the same.
  */
-function* publishTree(files: DurableFiles, signer: NoteSigner, frontier: Frontier): Generator<void> {
+function* publishTree(files: DurableFiles, signer: NoteSigner, frontier: Frontier): Generator<PublicationStep> {
 	const checkpoint = checkpointOf(signer, frontier);
-	for (const file of frontier.filesToPublish()) {
-		writeTile(files, file);
-		yield;
-	}
-	files.flushFolders();
-	yield;
+	for (const file of frontier.filesToPublish()) yield* takeStep(() => writeTile(files, file));
+	yield* takeStep(() => files.flushFolders());
 	// INVARIANT: everything that a checkpoint covers is on disk before the checkpoint is.
-	files.replace(CHECKPOINT_FILE, Buffer.from(signCheckpoint(checkpoint, signer)));
-	files.flushFolders();
-	yield;
+	const note = Buffer.from(signCheckpoint(checkpoint, signer));
+	yield* takeStep(() => files.replace(CHECKPOINT_FILE, note));
+	yield* takeStep(() => files.flushFolders());
 	for (const tile of frontier.published(checkpoint.size)) removePartial(files, tile, checkpoint.size);
+}
+
+/** Takes one step of a publication, as often as it takes: each can be repeated from its start. */
+function* takeStep(step: () => void): Generator<PublicationStep> {
+	while (!isDone(step)) yield 'later';
+	yield 'done';
+}
+
+/** Does something; false when it could not be done because no file handle is free. */
+function isDone(operation: () => void): boolean {
+	try {
+		operation();
+		return true;
+	} catch (error) {
+		if (isOutOfHandles(error)) return false;
+		throw error;
+	}
+}
+
+/** Takes a publication to its end where nobody can wait: a start, which is then refused, or a stop, which is not clean. */
+function takeToTheEnd(steps: Iterable<PublicationStep>): void {
+	for (const step of steps) if (step === 'later') throw new Error('no file handle is free to publish the ledger');
 }
 
 function writeTile(files: DurableFiles, { tile, path, parts }: TileFile): void {

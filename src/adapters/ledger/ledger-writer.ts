@@ -1,7 +1,7 @@
 // What the ledger thread does: collects the batches of all sinks, commits them in groups, publishes about once a second.
 // While one flush runs, the next batches queue up in the ports; they then share the next flush. That is the group commit.
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import type { FileLedger } from './file-ledger.ts';
+import type { FileLedger, PublicationStep } from './file-ledger.ts';
 import type { LedgerNotice } from './ledger-message.ts';
 
 // Of one group commit. The operating system takes at most 1,024 buffers in one write.
@@ -9,6 +9,9 @@ const GROUP_BATCHES_MAX = 512;
 const GROUP_BYTES_MAX = 8 * 1024 * 1024;
 // Sooner than planned when so much waits for publication, to bound memory.
 const UNPUBLISHED_BYTES_MAX = 64 * 1024 * 1024;
+// While no file handle is free nothing can be published: how long until the next try, and how much may wait meanwhile.
+const LATER_MS = 100;
+const WAITING_BYTES_MAX = 4 * UNPUBLISHED_BYTES_MAX;
 
 export interface LedgerWriterOptions {
 	readonly ledger: FileLedger;
@@ -30,7 +33,7 @@ export class LedgerWriter {
 	/** Bounded by the bounds of the sinks, whose entries these are until they are confirmed. */
 	#queue: Batch[] = [];
 	#isCommitDue = false;
-	#publication: Generator<void> | undefined;
+	#publication: Generator<PublicationStep> | undefined;
 	#publishTimer: NodeJS.Timeout | undefined;
 	#failure: string | undefined;
 	#isStopping = false;
@@ -135,12 +138,18 @@ export class LedgerWriter {
 
 	#takePublicationStep(): void {
 		if (this.#publication === undefined) return;
-		if (this.#publication.next().done) {
+		const step = this.#publication.next();
+		if (step.done) {
 			this.#publication = undefined;
 			this.#planPublication();
-			return;
+		} else if (step.value === 'done') {
+			setImmediate(this.#publishStep);
+		} else {
+			if (this.#isStopping || this.#ledger.unpublishedBytes > WAITING_BYTES_MAX) {
+				throw new Error('no file handle was free to publish the ledger');
+			}
+			setTimeout(this.#publishStep, LATER_MS);
 		}
-		setImmediate(this.#publishStep);
 	}
 
 	/** A failure of the disk, or a bug, ends the ledger for everybody: nothing is acknowledged any more. */

@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Server as HttpServer } from 'node:http';
 import { createServer as createProbe } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { openLocalSigner } from '../../adapters/keys/local-signer.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
@@ -21,16 +22,16 @@ import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import type { Secret } from '../../kernel/secret.ts';
-import { spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
+import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
 import type { TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openStore } from '../store/open-store.ts';
+import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createPrivateListener } from './private-listener.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
-import { openServices } from './services.ts';
 
 export interface PlatformOptions {
 	readonly configurationFile: string;
@@ -39,6 +40,8 @@ export interface PlatformOptions {
 	/** The key-encryption key from the environment (base64 of 32 bytes); undefined = a file in the data directory. */
 	readonly keyEncryptionKey: Secret | undefined;
 	readonly log: Log;
+	/** Runs when everything answers, before `/readyz` says so. What it throws ends the start, and leaves nothing running. */
+	readonly prepare?: (platform: Platform) => Promise<void>;
 }
 
 export interface Platform {
@@ -92,7 +95,12 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const { dataDirectory, log } = options;
 	await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
 
-	// Step 1: configuration and store, side by side; neither needs the other.
+	// Step 1: configuration and store, side by side; neither needs the other. The gateway threads load their code in the
+	// meantime, and so do the services of this one: a start waits for the slowest of these and not for their sum.
+	const workers = spawnGatewayWorkers(availableParallelism());
+	undo.push(() => Promise.all(workers.map((worker) => worker.terminate())));
+	const loadingServices = import('./services.ts');
+	loadingServices.catch(() => undefined);
 	const [opened, read] = await Promise.allSettled([
 		openStore({
 			folder: join(dataDirectory, FILES.store),
@@ -110,8 +118,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const store = opened.value;
 	const { configuration, warnings } = loaded.value;
 	await refuseTakenPorts(configuration);
-	const workers = spawnGatewayWorkers(configuration.gatewayThreads);
-	undo.push(() => Promise.all(workers.map((worker) => worker.terminate())));
+	await matchWorkerCount(workers, configuration.gatewayThreads);
 
 	// Step 2: keys and authorities, made at the first start.
 	const authorities = await loadOrCreateAuthorities({
@@ -161,6 +168,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
 	const ticketKeys = systemRandom.bytes(48);
+	// Every gateway thread listens, and so do the authorization server and the admin API.
+	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 2);
 	const { listeners } = configuration;
 	let listener = await identityOf('gateway');
 	let service = await provideServiceIdentity('gateway', identities);
@@ -184,6 +193,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					rootCa,
 					partnerCa: authorities.partnerIssuing.certificatePem,
 					ticketKeys,
+					connectionsMax,
 					ledger: ledgerPort,
 					limits,
 					metrics,
@@ -203,6 +213,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	undo.push(() => gateways.stop(0));
 
 	// Step 5: the services of the control thread.
+	const { openServices } = await loadingServices;
 	const services = await openServices({
 		configuration,
 		catalogue,
@@ -214,17 +225,20 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
 		tokenKeys,
 		assertionKeys,
+		connectionsMax,
 		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
 		log,
 	});
 	undo.push(() => services.close(0));
 	await writeOperatorSettings(dataDirectory, `https://${listeners.admin.names[0]}:${services.adminPort}`);
 
-	// Step 6: open the private listener last; the platform is ready from here on.
+	// Step 6: the private listener, last; it says ready only when whoever started the platform has prepared it.
+	let isPrepared = false;
 	let isStopping = false;
 	let isStoreAlive = true;
 	void noteStoreEnd();
-	const isReady = (): boolean => !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
+	const isReady = (): boolean =>
+		isPrepared && !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
 	const privateListener = createPrivateListener({ isReady, metrics: () => renderRequestMetrics(metrics) });
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
@@ -233,9 +247,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];
 	for (const timer of timers) timer.unref();
-	log.info('the platform is ready', { 'server.port': gateways.port });
 
-	return {
+	const platform: Platform = {
 		configuration,
 		warnings,
 		rootCa,
@@ -262,6 +275,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			log.info('the platform has stopped');
 		},
 	};
+	await options.prepare?.(platform);
+	isPrepared = true;
+	log.info('the platform is ready', { 'server.port': gateways.port });
+	return platform;
 
 	function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
 		const { certificate, names } = listeners[name];

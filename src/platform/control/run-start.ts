@@ -1,10 +1,12 @@
 // The command `sallyport start`: runs the platform until it is told to stop, and says in plain words why it cannot.
 import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { SqlError } from '../../adapters/store/sql/sql-connection.ts';
 import { openPinoLog } from '../../adapters/telemetry/pino-log.ts';
 import type { CommandIo } from '../../cli/command-io.ts';
 import { formatProblem } from '../../config/config-problem.ts';
 import type { Secret } from '../../kernel/secret.ts';
+import { LedgerRefusedError } from '../ledger/start-ledger.ts';
 import { ConfigurationRefused, type Platform, PortTaken, startPlatform } from './platform.ts';
 
 export interface StartCommand {
@@ -23,8 +25,15 @@ export async function runStart(command: StartCommand, io: CommandIo): Promise<vo
 	await platform.stop();
 }
 
-/** Starts the platform; where it cannot, explains why on stderr, sets the exit code, and gives undefined. */
-export async function tryStart(command: StartCommand, io: CommandIo): Promise<Platform | undefined> {
+/**
+ * Starts the platform; where it cannot, explains why on stderr, sets the exit code, and gives undefined. `prepare` runs
+ * before the platform says that it is ready.
+ */
+export async function tryStart(
+	command: StartCommand,
+	io: CommandIo,
+	prepare?: (platform: Platform) => Promise<void>,
+): Promise<Platform | undefined> {
 	const logFile = command.log === '-' ? 1 : resolve(io.cwd, command.log);
 	if (typeof logFile === 'string') await mkdir(dirname(logFile), { recursive: true });
 	try {
@@ -33,6 +42,7 @@ export async function tryStart(command: StartCommand, io: CommandIo): Promise<Pl
 			dataDirectory: resolve(io.cwd, command.data),
 			keyEncryptionKey: command.keyEncryptionKey,
 			log: openPinoLog(logFile),
+			...(prepare === undefined ? undefined : { prepare }),
 		});
 		for (const warning of platform.warnings) io.stderr(`warning: ${formatProblem(warning)}\n`);
 		return platform;
@@ -44,9 +54,16 @@ export async function tryStart(command: StartCommand, io: CommandIo): Promise<Pl
 			return undefined;
 		}
 		io.stderr(`${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
-		io.setExitCode(thrown instanceof PortTaken ? 5 : 1);
+		io.setExitCode(isInUse(thrown) ? 5 : 1);
 		return undefined;
 	}
+}
+
+/** Whether another program has what this one needs: a port, or the data folder. */
+function isInUse(thrown: unknown): boolean {
+	if (thrown instanceof PortTaken) return true;
+	if (thrown instanceof SqlError) return thrown.kind === 'locked';
+	return thrown instanceof LedgerRefusedError && thrown.reason === 'LedgerInUseError';
 }
 
 /** Resolves when the signal aborts. */

@@ -9,6 +9,7 @@ import {
 	replaceServerIdentity,
 	serveRequests,
 	type TlsServerOptions,
+	type UnparsableListener,
 } from '../../adapters/http/tls-server.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import type { Configuration } from '../../config/configuration.ts';
@@ -48,6 +49,8 @@ export interface ServicesOptions {
 	readonly ledgerDirectory: string;
 	readonly tokenKeys: readonly SigningKey[];
 	readonly assertionKeys: readonly SigningKey[];
+	/** Most connections that each listener holds at once. */
+	readonly connectionsMax: number;
 	readonly identities: Identities;
 	readonly log: Log;
 }
@@ -92,7 +95,7 @@ interface Listener {
 
 function openAuthorizationServer(options: ServicesOptions, requestId: () => string): Listener {
 	const { authorities, configuration } = options;
-	const tls = tlsOptions(options.identities.authorizationServer, authorities, authorities.partnerIssuing);
+	const tls = tlsOptions(options, options.identities.authorizationServer, authorities.partnerIssuing);
 	const connectionOf = readerOf(configuration.trustDomain, authorities.partnerIssuing);
 	const handle = createAuthorizationServer({
 		issuer: configuration.issuer,
@@ -110,7 +113,15 @@ function openAuthorizationServer(options: ServicesOptions, requestId: () => stri
 		},
 	});
 	const server = createTlsServer(tls);
-	serveRequests(server, handle, () => recordUnparsable(options.audit, 'token.refused'));
+	serveRequests(
+		server,
+		(request, response, expectsContinue) => {
+			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
+			if (expectsContinue) response.writeContinue();
+			handle(request, response);
+		},
+		recordUnparsable(options.audit, 'token.refused', requestId),
+	);
 	return { server, tls };
 }
 
@@ -118,7 +129,7 @@ const NO_CERTIFICATE = fault('certificate_missing', 'Connect with a client certi
 
 function openAdminApi(options: ServicesOptions, requestId: () => string): Listener {
 	const { authorities, configuration } = options;
-	const tls = tlsOptions(options.identities.admin, authorities, authorities.platformIssuing);
+	const tls = tlsOptions(options, options.identities.admin, authorities.platformIssuing);
 	const connectionOf = readerOf(configuration.trustDomain, authorities.platformIssuing);
 	const api = createAdminApi({
 		store: options.store,
@@ -143,13 +154,14 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
 		},
-		() => recordUnparsable(options.audit, 'admin.request'),
+		recordUnparsable(options.audit, 'admin.request', requestId),
 	);
 	return { server, tls };
 }
 
-function tlsOptions(identity: TlsIdentity, authorities: Authorities, clients: Authority): TlsServerOptions {
-	return { identity, clientAuthorities: [authorities.root.certificatePem, clients.certificatePem] };
+function tlsOptions(options: ServicesOptions, identity: TlsIdentity, clients: Authority): TlsServerOptions {
+	const clientAuthorities = [options.authorities.root.certificatePem, clients.certificatePem];
+	return { identity, clientAuthorities, connectionsMax: options.connectionsMax };
 }
 
 /** SECURITY: each listener accepts certificates of one authority: a partner's certificate means nothing to the admin API. */
@@ -162,13 +174,18 @@ function readerOf(trustDomain: string, authority: Authority): (request: Incoming
 	return (request) => read(request.socket);
 }
 
-function recordUnparsable(audit: AuditSink, type: string): void {
-	audit.recordBuffered({
-		time: new Date(systemClock.nowMs()).toISOString(),
-		type,
-		actor: {},
-		decision: 'deny',
-		reason: 'malformed_request',
-		status: 400,
-	});
+function recordUnparsable(audit: AuditSink, type: string, newRequestId: () => string): UnparsableListener {
+	return (socket, reason, status) => {
+		const requestId = newRequestId();
+		audit.recordBuffered({
+			time: new Date(systemClock.nowMs()).toISOString(),
+			type,
+			requestId,
+			actor: { address: socket.remoteAddress ?? '' },
+			decision: 'deny',
+			reason,
+			status,
+		});
+		return requestId;
+	};
 }

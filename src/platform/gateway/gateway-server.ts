@@ -59,6 +59,7 @@ export async function openGatewayServer(
 	const directory = new Directory(start.directory);
 	const audit = createMessageAuditSink(start.ledger);
 	const upstreams = createUpstreams(start);
+	const newRequestId = createRequestIds(systemRandom);
 	const context = unwrap(
 		createGatewayContext({
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
@@ -84,13 +85,14 @@ export async function openGatewayServer(
 			clock: systemClock,
 			tick: () => performance.now(),
 			random: systemRandom,
-			newRequestId: createRequestIds(systemRandom),
+			newRequestId,
 			log,
 		}),
 	);
 	const tls = {
 		clientAuthorities: [start.rootCa, start.partnerCa],
 		ticketKeys: Buffer.from(start.ticketKeys),
+		connectionsMax: start.connectionsMax,
 	};
 	const server = createTlsServer({ ...tls, identity: start.listener });
 	const connectionOf = createConnectionReader(
@@ -106,15 +108,18 @@ export async function openGatewayServer(
 		(request, response, expectsContinue) => {
 			handle(request, response, connectionOf(request.socket), expectsContinue);
 		},
-		(socket) => {
+		(socket, reason, status) => {
+			const requestId = newRequestId();
 			audit.recordBuffered({
 				time: new Date(systemClock.nowMs()).toISOString(),
 				type: 'gateway.request',
+				requestId,
 				actor: { address: connectionOf(socket).address },
 				decision: 'deny',
-				reason: 'malformed_request',
-				status: 400,
+				reason,
+				status,
 			});
+			return requestId;
 		},
 	);
 	const { host } = configuration.listeners.gateway;

@@ -45,8 +45,14 @@ export interface GatewayThreads {
 }
 
 /** Loads the code of the threads ahead of their start messages, so that both take place side by side. */
-export function spawnGatewayWorkers(count: number): readonly Worker[] {
+export function spawnGatewayWorkers(count: number): Worker[] {
 	return Array.from({ length: count }, spawnGatewayWorker);
+}
+
+/** Ends or adds workers, so that there are as many as the configuration says. */
+export async function matchWorkerCount(workers: Worker[], count: number): Promise<void> {
+	await Promise.all(workers.splice(count).map((worker) => worker.terminate()));
+	workers.push(...spawnGatewayWorkers(count - workers.length));
 }
 
 function spawnGatewayWorker(): Worker {

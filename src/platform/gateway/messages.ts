@@ -33,6 +33,8 @@ export interface GatewayStart {
 	readonly rootCa: string;
 	readonly partnerCa: string;
 	readonly ticketKeys: Uint8Array;
+	/** Most connections that this thread holds at once. */
+	readonly connectionsMax: number;
 	readonly ledger: MessagePort;
 	readonly limits: SharedArrayBuffer;
 	readonly metrics: SharedMetrics;
