@@ -1,7 +1,7 @@
 // Sizes as people write them in configuration: `512B`, `64KiB`, `1MiB`, `2GiB`. Binary units only.
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-const SIZE = /^(\d{1,9})(B|KiB|MiB|GiB)$/;
+const SIZE = /^(\d{1,12})(B|KiB|MiB|GiB)$/;
 
 /** Reads a size such as `64KiB` into bytes; undefined when the text is not one. */
 export function parseByteSize(text: string): number | undefined {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import type { FaultCode } from '../../src/kernel/faults.ts';
-import { startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
+import { GOOD_ANSWER, startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
 
 let gateway: TestGateway;
 let partner: TestPartner;
@@ -263,6 +263,30 @@ test('answers two pipelined requests in their order, each on its own (T11)', asy
 	assert.equal(gateway.seen.length, 1);
 	connection.close();
 });
+
+for (const query of [
+	'',
+	'?limit=5',
+	'?limit=%35&from=2026-01-01',
+	'?cursor=a%2Bb%20c&limit=5',
+	'?from=2026%2D01%2D01',
+]) {
+	test(`forwards the path and the query "${query}" byte for byte as they were judged`, async () => {
+		gateway.answer = () => ({
+			status: 200,
+			headers: { 'content-type': 'application/json' },
+			body: '{"transactions":[]}',
+		});
+		const response = await gateway.request(partner, raw({ line: `GET ${PATH}/transactions${query} HTTP/1.1` }));
+		gateway.answer = () => GOOD_ANSWER;
+		// What the contract refuses is not forwarded; what is forwarded has not been touched.
+		assert.deepEqual(
+			gateway.seen.map((seen) => seen.target),
+			response?.status === 400 ? [] : [`/accounts/acc-1001/transactions${query}`],
+		);
+		assert.equal(response?.status === 400, query.includes('cursor'));
+	});
+}
 
 test('forwards only our headers under our names, whatever the client sends (T16, T17)', async () => {
 	const response = await gateway.request(

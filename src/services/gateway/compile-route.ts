@@ -9,6 +9,7 @@ import { decodeFormText, splitPairs } from '../../domain/contract/form-pairs.ts'
 import { compileOperationContract, type OperationContract } from '../../domain/contract/operation-contract.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import { parseJsonPath, selectValues } from '../../domain/protection/json-path.ts';
+import { compileOtherSpelling } from '../../domain/protection/other-spelling.ts';
 import { compileResponseProtector, type ResponseProtector } from '../../domain/protection/protect-response.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 
@@ -130,7 +131,11 @@ function compileBodyReaders(operation: Operation): Result<readonly Reader<unknow
 		if (!from.startsWith('body.')) continue;
 		const path = parseJsonPath(from.slice('body.'.length));
 		if (!path.ok) return fail(`${from}: ${path.fault}`);
+		const hasOtherSpelling = compileOtherSpelling(path.value);
 		readers.push((body) => {
+			// SECURITY: a service that reads member names without regard to case may take the other one.
+			// test/attack/body-resources.test.ts
+			if (hasOtherSpelling(body)) return undefined;
 			const found = selectValues(path.value, body);
 			if (found.length === 0 || found.length > BODY_RESOURCES_MAX) return undefined;
 			const resources: RequestedResource[] = [];
