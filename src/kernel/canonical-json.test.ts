@@ -36,7 +36,6 @@ test('a secret shows itself to nobody who does not ask for it', () => {
 		JSON.stringify({ secret }),
 		inspect(secret),
 		inspect({ secret }, { depth: 9, showHidden: true }),
-		`${secret}`,
 	]) {
 		assert.equal(text.includes('hunter2'), false, text);
 	}

@@ -68,7 +68,7 @@ test('closes connections above the bound of the listener, and takes new ones whe
 		const [taken] = (await once(server, 'connection')) as [Socket];
 		const second = connect(port, '127.0.0.1');
 		await once(server, 'connection');
-		const dropped = once(server, 'drop');
+		const dropped = once(server, 'drop', { signal: AbortSignal.timeout(5000) });
 		const third = connect(port, '127.0.0.1');
 		third.on('error', () => undefined);
 		await Promise.all([dropped, once(third, 'close')]);

@@ -129,6 +129,45 @@ test('beyond the hard bound entries are counted, and the count is recorded once 
 	port.close();
 });
 
+test('a flood of refusals leaves room for what was permitted, and is counted', async () => {
+	const { port, sink } = openBare({ entriesSoftMax: 4, entriesMax: 8, clock: new ManualClock(0) });
+	const received: { readonly decision: string; readonly facts?: object | undefined }[] = [];
+	port.on('message', (bytes: ArrayBuffer) => {
+		for (const entry of splitEntries(Buffer.from(bytes)).entries) {
+			const { decision, facts } = decodeEntry(entry) ?? { decision: 'none' };
+			received.push({ decision, facts });
+		}
+	});
+	for (let n = 0; n < 20; n++) sink.recordBuffered({ ...testEntry(n), decision: 'deny' });
+	assert.ok(!sink.isAccepting());
+	// What was forwarded before the flood comes back now.
+	sink.recordBuffered(testEntry(20));
+	await Promise.all([
+		sink.close(),
+		once(port, 'message').then(() => port.postMessage({ kind: 'committed', firsts: [0] })),
+	]);
+	const denied = received.filter(({ decision }) => decision === 'deny').length;
+	assert.equal(denied, 6);
+	assert.deepEqual(received.slice(denied), [
+		{ decision: 'permit', facts: { cause: 'backlog', dropped_entries: 14 } },
+		{ decision: 'permit', facts: { n: 20 } },
+	]);
+});
+
+test('closing says how many were dropped, also when nothing was recorded since', async () => {
+	const { port, sink } = openBare({ entriesSoftMax: 1, entriesMax: 2, clock: new ManualClock(0) });
+	const texts: string[] = [];
+	port.on('message', (bytes: ArrayBuffer) => {
+		for (const entry of splitEntries(Buffer.from(bytes)).entries) texts.push(decodeEntry(entry)?.type ?? '');
+	});
+	for (let n = 0; n < 3; n++) sink.recordBuffered(testEntry(n));
+	await Promise.all([
+		sink.close(),
+		once(port, 'message').then(() => port.postMessage({ kind: 'committed', firsts: [0] })),
+	]);
+	assert.equal(texts.at(-1), 'ledger.gap');
+});
+
 test('when the ledger ends, everything that waits is refused', async () => {
 	const { port, sink } = openBare();
 	const waiting = [sink.recordDurable(testEntry(0)), sink.recordDurable(testEntry(1)), sink.flush()];

@@ -56,6 +56,8 @@ class MessageAuditSink implements ClosableAuditSink {
 	readonly #batchMs: number;
 	readonly #entriesSoftMax: number;
 	readonly #entriesMax: number;
+	/** From here on buffered refusals are counted only. */
+	readonly #refusalsMax: number;
 	readonly #bytesSoftMax: number;
 	readonly #clock: Clock;
 	/** The batch that is being filled. Its bytes are copied out once, when it is handed over. */
@@ -81,6 +83,9 @@ class MessageAuditSink implements ClosableAuditSink {
 		this.#batchMs = options.batchMs ?? 20;
 		this.#entriesSoftMax = options.entriesSoftMax ?? SINK_ENTRIES_MAX / 2;
 		this.#entriesMax = options.entriesMax ?? SINK_ENTRIES_MAX;
+		// Refusals cost their sender nothing, so they must not crowd out what was permitted: that keeps the upper half of the
+		// room above the soft bound for itself.
+		this.#refusalsMax = Math.ceil((this.#entriesSoftMax + this.#entriesMax) / 2);
 		this.#bytesSoftMax = options.bytesSoftMax ?? 16 * 1024 * 1024;
 		this.#clock = options.clock ?? systemClock;
 		port.on('message', (notice: LedgerNotice) => {
@@ -100,7 +105,10 @@ class MessageAuditSink implements ClosableAuditSink {
 	}
 
 	recordBuffered(entry: AuditEntry): void {
-		if (this.#refusal() !== undefined) {
+		// SECURITY: what was forwarded under `isAccepting` still finds room, whatever is refused meanwhile.
+		// message-audit-sink.test.ts
+		const isCrowdedOut = entry.decision === 'deny' && this.#unconfirmed >= this.#refusalsMax;
+		if (isCrowdedOut || this.#refusal() !== undefined) {
 			this.#dropped += 1;
 			return;
 		}
@@ -136,6 +144,11 @@ class MessageAuditSink implements ClosableAuditSink {
 
 	async close(): Promise<void> {
 		if (this.#isClosed) return;
+		// The last word is how many were dropped, should nothing have been written since.
+		if (this.#dropped > 0 && this.#failure === undefined) {
+			this.#append(encodeEntry(this.#gap(this.#dropped)));
+			this.#dropped = 0;
+		}
 		this.#handOverNow();
 		this.#isClosed = true;
 		if (this.#failure === undefined) {

@@ -6,6 +6,7 @@ import { type default as AddFormats, default as formats } from 'ajv-formats';
 import type { OpenApiDocument } from '../api/api.ts';
 import { isObject, type Problems, resolvePointer } from './document.ts';
 import { compilePattern, type Conversion, convertSchema, type Direction } from './openapi-schema.ts';
+import { recognizePlainDates } from './plain-date.ts';
 
 /** Tells whether a value fits its schema; the errors of the last call stand in `errors`. Never throws but on stack overflow. */
 export interface Validator {
@@ -144,5 +145,6 @@ function createAjv(allErrors: boolean): Ajv2020 {
 		code: { regExp, optimize: false },
 	});
 	addFormats(ajv);
+	recognizePlainDates(ajv);
 	return ajv;
 }

@@ -121,6 +121,7 @@ test('refuses bodies that are too large, not JSON, compressed, or hold what is n
 		[await post({ text: '{}', headers: { ...json, 'content-encoding': 'gzip' } }), 415, 'media_type_unsupported'],
 		[await post({ text: '{"name":', headers: json }), 400, 'body_malformed'],
 		[await post({ text: '{"name":"A","__proto__":{"x":1}}' }), 400, 'body_malformed'],
+		[await post({ text: '{"name":"A","name":"B"}' }), 400, 'body_malformed'],
 		[await post({}), 400, 'input_invalid'],
 		[await post({ text: '[]' }), 400, 'input_invalid'],
 		[await post({ body: { name: 'Acme', nmae: 'x', status: 'active' } }), 400, 'input_invalid'],

@@ -1,6 +1,7 @@
 // Reads what a request brings, and only what its route knows: path parameters, query parameters and a JSON body, each
 // held to a strict schema. An unknown member, a repeated query parameter or a second meaning is refused, never dropped.
 import type { z } from '@hono/zod-openapi';
+import { parseRequestJson } from '../../domain/contract/request-json.ts';
 import type { JsonValue } from '../../kernel/canonical-json.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
@@ -82,19 +83,10 @@ function isJson(contentType: string | null): boolean {
 	return contentType !== null && /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i.test(contentType.trim());
 }
 
+/** One reading only: a member that comes twice, a name that reaches into prototypes, and bad UTF-8 are refused. */
 function parseJson(bytes: Uint8Array): Result<JsonValue, Fault> {
-	let holdsPrototype = false;
-	try {
-		const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-		const value = JSON.parse(text, (name, member: unknown) => {
-			if (name === '__proto__') holdsPrototype = true;
-			return member;
-		}) as JsonValue;
-		if (!holdsPrototype) return ok(value);
-	} catch {
-		// Neither UTF-8 nor JSON: both are the caller's, and the texts of the errors would echo input.
-	}
-	return fail(fault('body_malformed', 'The body is not a JSON document in UTF-8.'));
+	const parsed = parseRequestJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+	return parsed.ok ? ok(parsed.value as JsonValue) : fail(fault('body_malformed', parsed.problem));
 }
 
 /** Holds a body to its schema. Faults: `input_invalid` with a pointer to each error. */

@@ -29,7 +29,8 @@ export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPE
 			context.tick(),
 			expectsContinue,
 		);
-		response.once('close', () => {
+		// `close` comes once; `on` spares every request the wrapper that `once` makes.
+		response.on('close', () => {
 			if (exchange.state !== 'open') return;
 			exchange.state = 'aborted';
 			exchange.abort?.();

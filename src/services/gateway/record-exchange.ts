@@ -37,17 +37,18 @@ export function describeExchange(
 		decision: outcome === undefined || exchange.forwarded ? 'permit' : 'deny',
 		...(outcome === undefined ? undefined : { reason: outcome.code }),
 		...(status === undefined ? undefined : { status }),
+		// In canonical order, so that encoding an entry need not sort them: record-exchange.test.ts
 		facts: {
+			aborted: exchange.state === 'aborted' ? true : undefined,
+			bytes_in: exchange.body?.length,
+			bytes_out: status === undefined ? undefined : exchange.answerBytes,
+			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
 			method: route?.operation.method ?? exchange.request.method,
 			operation: route?.operation.key,
 			subscription: subscription?.id,
 			token: principal?.token.jti,
-			upstream_status: exchange.upstreamStatus === 0 ? undefined : exchange.upstreamStatus,
-			bytes_in: exchange.body?.length,
-			bytes_out: status === undefined ? undefined : exchange.answerBytes,
-			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
 			trace: exchange.traceparent === '' ? undefined : exchange.traceparent.slice(3, 35),
-			aborted: exchange.state === 'aborted' ? true : undefined,
+			upstream_status: exchange.upstreamStatus === 0 ? undefined : exchange.upstreamStatus,
 		},
 	};
 }

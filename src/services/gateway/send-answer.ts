@@ -48,7 +48,14 @@ export function sendResponse(exchange: Exchange): void {
 		headers.push('content-length', String(exchange.answerBytes));
 	}
 	exchange.response.writeHead(upstreamStatus, headers);
-	exchange.response.end(exchange.request.method === 'HEAD' || isBodiless(upstreamStatus) ? undefined : answerBody);
+	if (exchange.request.method === 'HEAD' || isBodiless(upstreamStatus)) exchange.response.end();
+	else if (typeof answerBody === 'string') exchange.response.end(answerBody, cheapestEncoding(exchange));
+	else exchange.response.end(answerBody);
+}
+
+/** A text with as many bytes as characters is ASCII, which Node writes faster as Latin-1: the bytes are the same. */
+function cheapestEncoding({ answerBody, answerBytes }: Exchange): 'latin1' | 'utf8' {
+	return answerBody.length === answerBytes ? 'latin1' : 'utf8';
 }
 
 /** Sends the problem document of a fault. `closing` ends the connection after it. */

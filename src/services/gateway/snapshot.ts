@@ -16,6 +16,7 @@ import type { AccessTokenVerifier } from '../../domain/token/access-token.ts';
 import type { AssertionMinter } from '../../domain/token/assertion.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
+import { createPooledRandom } from '../../kernel/pooled-random.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
@@ -79,7 +80,15 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 	for (const [id, product] of catalogue.products) {
 		products.set(id, { operations: new Set(product.operations), scopes: new Set(product.scopes) });
 	}
-	return ok({ ...deps, routes: routes.value, products, grants: createGrants(), limits: createLimits(deps) });
+	return ok({
+		...deps,
+		// Trace and span ids, the only thing that the stages draw, are no secrets.
+		random: createPooledRandom(deps.random),
+		routes: routes.value,
+		products,
+		grants: createGrants(),
+		limits: createLimits(deps),
+	});
 }
 
 /** Compiled once per record: a changed subscription is another record, so that nothing old is ever asked. */
