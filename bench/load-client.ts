@@ -1,5 +1,6 @@
 // A small keep-alive load client over mTLS: `connections` sockets, one request at a time on each, until `requests` have been
-// answered. It checks every status, so that a fast refusal is never counted as a fast answer.
+// answered. It checks every status, so that a fast refusal is never counted as a fast answer, and it gives up, loudly, when no
+// answer comes any more.
 import { connect, type TLSSocket } from 'node:tls';
 
 export interface LoadOptions {
@@ -20,15 +21,30 @@ export interface LoadResult {
 	readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
 }
 
-/** Runs the load; rejects on the first answer that is not 200 or the first broken connection. */
+/** Longest time without any answer. */
+const STALL_MS = 10_000;
+
+/** Runs the load; rejects on the first answer that is not 200, the first broken connection, or ten seconds without an answer. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 	const sockets = await Promise.all(Array.from({ length: options.connections }, () => openSocket(options)));
+	try {
+		return await sendAll(sockets, options);
+	} finally {
+		for (const socket of sockets) socket.destroy();
+	}
+}
+
+async function sendAll(sockets: readonly TLSSocket[], options: LoadOptions): Promise<LoadResult> {
 	const latencies = new Float64Array(options.requests);
 	const bytes = Buffer.from(options.request, 'latin1');
 	let sent = 0;
 	let answered = 0;
 	const started = performance.now();
-	await Promise.all(
+	const watch = watchProgress(
+		() => answered,
+		() => `${answered} of ${sent} requests were answered, then none for ${STALL_MS / 1000} seconds`,
+	);
+	const all = Promise.all(
 		sockets.map(
 			(socket) =>
 				new Promise<void>((resolve, reject) => {
@@ -58,11 +74,33 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
 				}),
 		),
 	);
+	try {
+		await Promise.race([all, watch.stalled]);
+	} finally {
+		watch.end();
+	}
 	const seconds = (performance.now() - started) / 1000;
-	for (const socket of sockets) socket.destroy();
 	latencies.sort();
 	const at = (share: number): number => latencies[Math.min(answered - 1, Math.floor(answered * share))] ?? 0;
 	return { requests: answered, seconds, latencyMs: { p50: at(0.5), p99: at(0.99), max: at(1) } };
+}
+
+/** Rejects when `progress` has given the same number for `STALL_MS`. */
+function watchProgress(
+	progress: () => number,
+	describe: () => string,
+): { readonly stalled: Promise<never>; end(): void } {
+	const { promise, reject } = Promise.withResolvers<never>();
+	let last = progress();
+	let lastAt = performance.now();
+	const timer = setInterval(() => {
+		const now = progress();
+		if (now !== last) {
+			last = now;
+			lastAt = performance.now();
+		} else if (performance.now() - lastAt >= STALL_MS) reject(new Error(describe()));
+	}, 500);
+	return { stalled: promise, end: () => clearInterval(timer) };
 }
 
 function openSocket(options: LoadOptions): Promise<TLSSocket> {
@@ -80,6 +118,10 @@ function openSocket(options: LoadOptions): Promise<TLSSocket> {
 			() => resolve(socket),
 		);
 		socket.setNoDelay(true);
+		socket.setTimeout(STALL_MS, () => {
+			if (socket.connecting || socket.getProtocol() === null)
+				reject(new Error('the peer did not finish the handshake'));
+		});
 		socket.once('error', reject);
 	});
 }

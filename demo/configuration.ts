@@ -101,13 +101,13 @@ products:
     operations: [bank/v1/createPayment, bank/v1/getPayment]
 
 plans:
-  # A hundred calls at once, the hundred and first is refused; and not more than 3,000 in an hour.
+  # A hundred calls at once, the hundred and first is refused; one more every six seconds; not more than 5,000 in a day.
   standard:
     title: Standard
     tokenTtl: 300s
     limits:
-      - { name: burst, requests: 100, window: 1m, per: client }
-      - { name: sustained, requests: 3000, window: 1h, per: subscription }
+      - { name: burst, requests: 100, window: 10m, per: client }
+      - { name: sustained, requests: 5000, window: 24h, per: subscription }
   # For measuring: limits that are counted, and that no client reaches.
   unhindered:
     title: Unhindered

@@ -34,13 +34,14 @@ const io: CommandIo = {
 	},
 };
 
+const dataDefault = environment['SALLYPORT_DATA'] ?? 'data';
 const program = createProgram(io);
 
 program
 	.command('start')
 	.description('run the platform')
 	.option('--config <file>', 'configuration', 'sallyport.yaml')
-	.option('--data <dir>', 'folder of the platform’s own files: store, keys, ledger', 'data')
+	.option('--data <dir>', 'folder of the platform’s own files: store, keys, ledger', dataDefault)
 	.option('--log <file>', 'where the log goes; - is standard output', '-')
 	.addHelpText(
 		'after',
@@ -54,7 +55,7 @@ program
 program
 	.command('demo')
 	.description('run the platform with a demo bank and an onboarded demo partner')
-	.option('--data <dir>', 'folder of all files of the demo', 'data')
+	.option('--data <dir>', 'folder of all files of the demo', dataDefault)
 	.option('--port-base <n>', 'first of five ports', '8443')
 	.addHelpText('after', '\nExamples:\n  $ ./sallyport demo\n  $ npm start -- --data /tmp/demo --port-base 9443')
 	.action(async (options: { data: string; portBase: string }) => {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Agent } from 'undici';
+import type * as Undici from 'undici';
 import { CommandFailure, EXIT, exitCodeOf } from './command-failure.ts';
 import type { OperatorSettings } from './operator-settings.ts';
 
@@ -98,15 +98,21 @@ const BROKEN: Attempt = {
 };
 
 async function attempt(
-	undici: Pick<typeof import('undici'), 'request' | 'errors'>,
-	agent: Agent,
+	undici: Pick<typeof Undici, 'request' | 'errors'>,
+	agent: Undici.Agent,
 	origin: string,
 	call: { method: string; path: string; headers: Record<string, string>; body: string | null },
 	signal: AbortSignal,
 ): Promise<Attempt> {
 	const { method, path, headers, body } = call;
 	try {
-		const answer = await undici.request(`${origin}${BASE}${path}`, { dispatcher: agent, method, headers, body, signal });
+		const answer = await undici.request(`${origin}${BASE}${path}`, {
+			dispatcher: agent,
+			method,
+			headers,
+			body,
+			signal,
+		});
 		const retryAfter = Number(single(answer.headers['retry-after']));
 		return {
 			status: answer.statusCode,

@@ -354,13 +354,13 @@ test('refuses call 101 of a burst of 100, says when to come back, and keeps the 
 	const all = outcomes.flat();
 	const permitted = all.filter((response) => response?.status === 200).length;
 	const refused = all.filter((response) => response?.status === 429);
-	// 110 calls at once: a hundred, and what has become free while they ran (one in 0.6 s).
-	assert.ok(permitted >= 100 && permitted <= 103, `${permitted} were permitted`);
+	// 110 calls at once: a hundred, and what has become free while they ran (one in six seconds).
+	assert.ok(permitted >= 100 && permitted <= 101, `${permitted} were permitted`);
 	assert.equal(permitted + refused.length, 110);
 	assert.equal(gateway.seen.length, permitted);
 	const [first] = refused;
 	assert.match(first?.headers.get('retry-after') ?? '', /^[1-9]\d*$/);
-	assert.match(first?.headers.get('ratelimit-policy') ?? '', /"burst";q=100;w=60/);
+	assert.match(first?.headers.get('ratelimit-policy') ?? '', /"burst";q=100;w=600/);
 	assert.equal(JSON.parse(first?.body ?? '').type, 'https://iana.org/assignments/http-problem-types#quota-exceeded');
 	assert.deepEqual(JSON.parse(first?.body ?? '')['violated-policies'], ['burst']);
 	gateway.seen.length = 0;

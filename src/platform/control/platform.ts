@@ -13,7 +13,7 @@ import { createSharedMetrics, renderRequestMetrics } from '../../adapters/teleme
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
-import { loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
+import { type Authorities, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
@@ -78,6 +78,8 @@ const GRACE_MS = 10_000;
 const LIMIT_COUNTERS_MAX = 1 << 20;
 const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const SWEEP_MS = 60_000;
+/** Of an X.520 organization name, which is where the root keeps the trust domain. */
+const ORGANIZATION_LENGTH_MAX = 64;
 const FILES = { store: 'store', ledger: 'ledger', ca: 'ca.pem' } as const;
 
 /** Starts the platform; resolves when it is ready. Throws, and leaves nothing running, when it cannot be. */
@@ -128,6 +130,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		random: systemRandom,
 		openSigner: openLocalSigner,
 	});
+	refuseForeignFolder(authorities, configuration.trustDomain, dataDirectory);
 	const rootCa = authorities.root.certificatePem;
 	await writeFile(join(dataDirectory, FILES.ca), rootCa);
 	const identities: IdentityDependencies = {
@@ -326,6 +329,16 @@ async function sweep(store: Store, directory: Directory, log: Log): Promise<void
 	} catch (thrown) {
 		log.error('what has expired could not be removed from the store', describeError(thrown));
 	}
+}
+
+/** A folder keeps the trust domain that it was made with: its certificates and its ledger name it. */
+function refuseForeignFolder(authorities: Authorities, trustDomain: string, dataDirectory: string): void {
+	const organization = /^O=(.*)$/m.exec(authorities.root.certificate.subject)?.[1];
+	if (organization === trustDomain.slice(0, ORGANIZATION_LENGTH_MAX)) return;
+	throw new Error(
+		`The data folder ${dataDirectory} belongs to the trust domain ${organization ?? '(unknown)'}, and the configuration ` +
+			`says ${trustDomain}. Give a folder of its own with --data.`,
+	);
 }
 
 async function refuseTakenPorts(configuration: Configuration): Promise<void> {

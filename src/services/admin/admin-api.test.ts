@@ -131,7 +131,7 @@ test('refuses bodies that are too large, not JSON, compressed, or hold what is n
 	for (const [answer, status, code] of cases) {
 		assert.deepEqual([answer.status, answer.body.type], [status, `urn:sallyport:problem:${code}`]);
 	}
-	const [, , , , , , , unknown] = cases;
+	const [, , , , , , , , unknown] = cases;
 	assert.deepEqual(
 		unknown?.[0].body.errors.map((error: { pointer: string }) => error.pointer),
 		['#/nmae', '#/status'],

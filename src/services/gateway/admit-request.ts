@@ -40,7 +40,7 @@ function readHeaders(raw: readonly string[]): Map<string, string> | Fault {
 		const spelled = raw[index] ?? '';
 		const value = raw[index + 1] ?? '';
 		// SECURITY: `_` and `-` are one letter to CGI-like servers, so `X_Request_Id` would become ours there.
-		// test/attack/headers.test.ts
+		// test/attack/admission.test.ts
 		if (!TOKEN.test(spelled))
 			return malformed('A header field name holds a character that is not allowed.', 'field name');
 		if (!VISIBLE.test(value))
