@@ -82,6 +82,12 @@ export const FAULTS = {
 	body_malformed: { owner: 'client', status: 400, title: 'The request body cannot be parsed', retry: 'never' },
 	body_invalid: { owner: 'client', status: 422, title: 'The request body breaks the API contract', retry: 'never' },
 	// forwardRequest
+	client_closed: {
+		owner: 'client',
+		status: 499,
+		title: 'The client went away before the answer',
+		retry: 'later',
+	},
 	upstream_unreachable: {
 		owner: 'upstream',
 		status: 502,

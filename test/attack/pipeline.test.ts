@@ -3,6 +3,7 @@
 // same probe must come through (or end in a bug), or else the probe proves nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fault } from '../../src/kernel/faults.ts';
 import { PIPELINE, type Pipeline } from '../../src/services/gateway/pipeline.ts';
 import { GOOD_ANSWER, startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
 
@@ -289,4 +290,46 @@ test('a bug in a stage is a 500 that tells nothing, and is recorded', async () =
 	assert.equal(response?.status, 500);
 	assert.doesNotMatch(response.body, /SECRET|internal\/path/);
 	assert.equal(gateway.ledger.buffered[0]?.reason, 'internal_error');
+});
+
+test('a client that goes away is recorded as that, and not as a failure of the service', async () => {
+	const gateway = await startTestGateway();
+	const partner = await gateway.onboard();
+	const gone = fault('upstream_unreachable', 'taken back');
+	const connection = await gateway.connect(partner);
+	gateway.answer = () => {
+		connection.close();
+		return { fault: gone, afterMs: 100 };
+	};
+	connection.socket.write(get(gateway, ACCOUNT, partner.token()));
+	while (gateway.ledger.buffered.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+	await gateway.close();
+	const [entry] = gateway.ledger.buffered;
+	assert.equal(entry?.reason, 'client_closed');
+	assert.equal(entry?.status, 499);
+	assert.equal(entry?.facts?.['aborted'], true);
+});
+
+test('a bug in the answering ends its connection and not the gateway', async () => {
+	const gateway = await startTestGateway();
+	const partner = await gateway.onboard();
+	gateway.answer = () => ({
+		...(GOOD_ANSWER as { status: number; body: string }),
+		get headers(): never {
+			return new Proxy(
+				{},
+				{
+					ownKeys: () => {
+						throw new Error('a bug');
+					},
+					get: (_target, name) => (name === 'content-type' ? 'application/json' : undefined),
+				},
+			) as never;
+		},
+	});
+	const broken = await gateway.connect(partner);
+	assert.equal(await broken.send(get(gateway, ACCOUNT, partner.token())), undefined);
+	gateway.answer = () => GOOD_ANSWER;
+	assert.equal((await gateway.request(partner, get(gateway, ACCOUNT, partner.token())))?.status, 200);
+	await gateway.close();
 });

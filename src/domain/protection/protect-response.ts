@@ -28,6 +28,8 @@ export function compileResponseProtector(
 	if (!compiled.ok) return compiled;
 	const mask = compiled.value;
 	return ok((status, contentType, body, method) => {
+		// 304 answers a conditional request that travelled; HTTP allows it wherever GET is (RFC 9110 §15.4.5).
+		if (status === 304 && (method === 'GET' || method === 'HEAD')) return NO_BODY;
 		if (method === 'HEAD' || status === 204 || status === 304) {
 			return contract.hasStatus(status) ? NO_BODY : invalid(`status ${status} is not declared`);
 		}

@@ -43,13 +43,23 @@ export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPE
 		}
 		if (outcome instanceof Promise) {
 			outcome.then(
-				(settled) => conclude(exchange, context, settled),
-				(thrown: unknown) => conclude(exchange, context, reportBug(exchange, context, thrown)),
+				(settled) => finish(exchange, context, settled),
+				(thrown: unknown) => finish(exchange, context, reportBug(exchange, context, thrown)),
 			);
 			return;
 		}
-		conclude(exchange, context, outcome);
+		finish(exchange, context, outcome);
 	};
+}
+
+/** Concludes an exchange; a bug in the answering itself ends this connection and not the thread. */
+function finish(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
+	try {
+		conclude(exchange, context, outcome);
+	} catch (thrown) {
+		reportBug(exchange, context, thrown);
+		exchange.response.destroy();
+	}
 }
 
 function reportBug(exchange: Exchange, context: GatewayContext, thrown: unknown): Fault {
@@ -62,7 +72,9 @@ function reportBug(exchange: Exchange, context: GatewayContext, thrown: unknown)
 }
 
 /** Records the exchange and answers it. INVARIANT: runs exactly once per exchange. */
-function conclude(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
+function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | undefined): void {
+	// Who hung up has taken the call to the upstream back: that is no failure of the upstream's.
+	const outcome = exchange.state === 'aborted' && isOfUpstream(settled) ? CLIENT_CLOSED : settled;
 	const status = outcome === undefined ? exchange.upstreamStatus : FAULTS[outcome.code].status;
 	if (outcome?.internal !== undefined && FAULTS[outcome.code].owner !== 'client') {
 		context.log.warn(outcome.internal, {
@@ -77,14 +89,15 @@ function conclude(exchange: Exchange, context: GatewayContext, outcome: Fault | 
 		return;
 	}
 	recorded.then(
-		() => answer(exchange, outcome),
+		() => answerSafely(exchange, context, outcome),
 		(thrown: unknown) => {
 			context.log.error('the outcome of a durable operation could not be recorded', {
 				'request.id': exchange.requestId,
 				...describeError(thrown),
 			});
-			answer(
+			answerSafely(
 				exchange,
+				context,
 				fault(
 					'audit_unavailable',
 					'The request was carried out, but its outcome could not be recorded. Do not repeat it blindly.',
@@ -92,6 +105,24 @@ function conclude(exchange: Exchange, context: GatewayContext, outcome: Fault | 
 			);
 		},
 	);
+}
+
+function answerSafely(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
+	try {
+		answer(exchange, outcome);
+	} catch (thrown) {
+		reportBug(exchange, context, thrown);
+		exchange.response.destroy();
+	}
+}
+
+const CLIENT_CLOSED = fault(
+	'client_closed',
+	'The connection ended before the answer. Whether the work was done is not known.',
+);
+
+function isOfUpstream(outcome: Fault | undefined): boolean {
+	return outcome !== undefined && FAULTS[outcome.code].owner === 'upstream';
 }
 
 function answer(exchange: Exchange, outcome: Fault | undefined): void {

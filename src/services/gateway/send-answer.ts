@@ -39,7 +39,8 @@ export function sendResponse(exchange: Exchange): void {
 		const value = upstreamHeaders[name];
 		if (typeof value === 'string' && VISIBLE.test(value)) headers.push(name, value);
 	}
-	if (upstreamHeaders['cache-control'] === undefined) headers.push('cache-control', 'no-store');
+	// Two fields, or one that was dropped, count as none: nothing is kept by a cache on a doubtful word.
+	if (!headers.includes('cache-control')) headers.push('cache-control', 'no-store');
 	const location = upstreamHeaders['location'];
 	if (typeof location === 'string') pushLocation(headers, location, exchange.route as GatewayRoute);
 	if (!isBodiless(upstreamStatus)) {
