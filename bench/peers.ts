@@ -26,6 +26,9 @@ export interface Peer {
 	stop(): Promise<void>;
 }
 
+/** Threads that serve requests, of Sallyport and of the Node floor alike. */
+export const GATEWAY_THREADS = 2;
+
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
 /** Starts a script of this folder that prints its port and ends with its standard input. */
@@ -42,18 +45,33 @@ export async function startScript(
 	return { child, port: Number(line.toString('utf8').trim()) };
 }
 
-/** Ends a process that this bench started, and waits for it. */
+const END_MS = 10_000;
+
+/** Ends a process that this bench started, and waits for it: one that does not end when it is asked to is killed. */
 export async function endChild(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
 	if (child.exitCode !== null || child.signalCode !== null) return;
 	const exited = once(child, 'exit');
 	child.kill(signal);
+	const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
 	await exited;
+	clearTimeout(timer);
+}
+
+/** Waits for `ready`; a child that does not get there is ended, so that it cannot outlive the bench and hold it up. */
+export async function orEnd<T>(child: ChildProcess, ready: Promise<T>): Promise<T> {
+	try {
+		return await ready;
+	} catch (error) {
+		await endChild(child);
+		throw error;
+	}
 }
 
 /** The Node floor. */
 export async function startNodeProxy(upstreamPort: number, identities: BenchIdentities): Promise<Peer> {
 	const started = performance.now();
 	const { child, port } = await startScript('node-proxy.ts', [
+		String(GATEWAY_THREADS),
 		String(upstreamPort),
 		identities.caFile,
 		identities.serverFile,
@@ -101,7 +119,7 @@ http {
 	);
 	const started = performance.now();
 	const child = spawn('nginx', ['-c', file], { stdio: ['ignore', 'ignore', 'inherit'] });
-	await untilListening(port, child);
+	await orEnd(child, untilListening(port, child));
 	return {
 		name: 'nginx',
 		does: 'mTLS both sides, no policy (the C floor)',
@@ -153,7 +171,7 @@ backend bank
 	);
 	const started = performance.now();
 	const child = spawn('haproxy', ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'ignore'] });
-	await untilListening(port, child);
+	await orEnd(child, untilListening(port, child));
 	return {
 		name: 'haproxy',
 		does: 'mTLS both sides, ES256 token verified each time, one rate limit, log over UDP',

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { createPartnerKey } from '../demo/partner-key.ts';
 import { openAdminClient } from '../src/cli/admin-client.ts';
 import type { BenchIdentities } from './identities.ts';
-import { endChild, freePort, type Peer, plainRequest } from './peers.ts';
+import { endChild, freePort, GATEWAY_THREADS, orEnd, type Peer, plainRequest } from './peers.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -34,10 +34,10 @@ export async function startSallyport(upstreamPort: number, identities: BenchIden
 			stdio: ['ignore', 'inherit', 'inherit'],
 		},
 	);
-	await untilReady(ports.private, child);
+	await orEnd(child, untilReady(ports.private, child));
 	const startMs = performance.now() - started;
-	const partner = await onboard(data, ports.admin);
-	const token = await requestToken(ports, partner);
+	const partner = await orEnd(child, onboard(data, ports.admin));
+	const token = await orEnd(child, requestToken(ports, partner));
 	return {
 		name: 'sallyport',
 		does: 'the whole pipeline: binding, revocation, scopes, resource grant, four limits, contract, mask, ledger, metrics',
@@ -122,10 +122,10 @@ async function untilReady(port: number, child: { readonly exitCode: number | nul
 	for (let attempt = 0; attempt < 400; attempt++) {
 		if (child.exitCode !== null) throw new Error(`sallyport ended with code ${child.exitCode}`);
 		try {
-			const response = await fetch(`http://127.0.0.1:${port}/readyz`);
+			const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(1000) });
 			if (response.ok) return;
 		} catch {
-			// Nothing listens there yet.
+			// Nothing listens there yet, or it is too busy to say so.
 		}
 		await sleep(25);
 	}
@@ -141,7 +141,7 @@ listeners:
   authorizationServer: { host: 127.0.0.1, port: ${ports.token}, names: [localhost] }
   admin: { host: 127.0.0.1, port: ${ports.admin}, names: [localhost] }
   private: { host: 127.0.0.1, port: ${ports.private} }
-gateway: { threads: 2 }
+gateway: { threads: ${GATEWAY_THREADS} }
 apis:
   bench:
     version: v1

@@ -3,12 +3,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type LedgerView, viewLedger } from '../adapters/ledger/ledger-reader.ts';
-import type { LedgerFiles } from '../domain/ledger/ledger-files.ts';
+import { proveFromTiles } from '../domain/ledger/ledger-extension.ts';
 import { proveInclusion } from '../domain/ledger/merkle-tree.ts';
 import { formatReceipt, parseReceipt, type Receipt, verifyReceipt } from '../domain/ledger/receipt.ts';
 import { KEY_FILE } from '../domain/ledger/ledger-files.ts';
 import { parseVerifierKey } from '../domain/ledger/signed-note.ts';
-import { hashCount, nodesFromTiles, splitHashes, TILE_WIDTH, tilePath } from '../domain/ledger/tile.ts';
+import { splitHashes, tilePath } from '../domain/ledger/tile.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 import { openLedgerPlace, readLedgerKey } from './ledger-place.ts';
@@ -40,7 +40,16 @@ export async function writeReceipt(
 	if (index >= view.publishedSize) {
 		throw new CommandFailure(EXIT.conflict, `Entry ${index} is not under a checkpoint yet. Try again in a second.`);
 	}
-	const proof = proveInclusion(index, view.publishedSize, await nodesFor(files, view, index));
+	const { publishedSize: size } = view;
+	const proof = await proveFromTiles(
+		size,
+		(node) => proveInclusion(index, size, node),
+		async (tile) => {
+			const path = tilePath(tile);
+			const bytes = view.snapshot.edge.get(path) ?? (await files.read(path));
+			return bytes && splitHashes(bytes, tile.width);
+		},
+	);
 	const checkpoint = Buffer.from(view.snapshot.checkpointBytes ?? '').toString('utf8');
 	const receipt: Receipt = { index, proof, checkpoint, entry };
 	const key = parseVerifierKey(
@@ -85,32 +94,4 @@ async function entryOf(view: LedgerView, index: number): Promise<Uint8Array> {
 	const entry = await view.entry(index);
 	if (entry === undefined) throw new CommandFailure(EXIT.failure, `Entry ${index} cannot be read. Run audit verify.`);
 	return entry;
-}
-
-/** Reads the tiles that a proof needs ahead: a first round of the proof tells which, a second one uses them. */
-async function nodesFor(
-	files: LedgerFiles,
-	view: LedgerView,
-	index: number,
-): Promise<ReturnType<typeof nodesFromTiles>> {
-	const size = view.publishedSize;
-	const tiles = new Map<string, readonly Uint8Array[] | undefined>();
-	const pathOf = (level: number, at: number): string => {
-		const width = Math.min(TILE_WIDTH, hashCount(size, level) - at * TILE_WIDTH);
-		return tilePath({ kind: 'hashes', level, index: at, width });
-	};
-	const placeholder = Array.from({ length: TILE_WIDTH }, () => new Uint8Array(32));
-	proveInclusion(
-		index,
-		size,
-		nodesFromTiles(size, (level, at) => {
-			tiles.set(pathOf(level, at), undefined);
-			return placeholder;
-		}),
-	);
-	for (const path of tiles.keys()) {
-		const bytes = view.snapshot.edge.get(path) ?? (await files.read(path));
-		tiles.set(path, bytes && splitHashes(bytes, bytes.length / 32));
-	}
-	return nodesFromTiles(size, (level, at) => tiles.get(pathOf(level, at)) ?? placeholder);
 }

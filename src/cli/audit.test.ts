@@ -7,10 +7,13 @@ import {
 	openTestLedger,
 	publishAll,
 	TEST_LEDGER_KEY,
+	TEST_ORIGIN,
+	TEST_SIGNER,
 	temporaryFolder,
 	testPayload,
 } from '../../test/fixture/temporary-ledger.ts';
 import type { FileLedger } from '../adapters/ledger/file-ledger.ts';
+import { signCheckpoint } from '../domain/ledger/checkpoint.ts';
 import { auditCommands } from './audit.ts';
 import { CommandFailure } from './command-failure.ts';
 
@@ -84,6 +87,33 @@ test('verify names the damaged entry and ends with 1', async () => {
 test('verify tells a missing ledger from a bad key', async () => {
 	assert.equal((await run(['verify', '--ledger', 'nowhere'])).code, 3);
 	assert.equal((await run(['verify', '--ledger-key', 'nowhere'])).code, 2);
+});
+
+test('verify --checkpoint shows that the ledger continues a checkpoint that was kept, or that it does not', async () => {
+	const [kept, later] = [join(folder.path, 'kept'), join(folder.path, 'later')];
+	writeFileSync(kept, readFileSync(join(folder.path, 'ledger/checkpoint')));
+	const whole = await run(['verify', '--checkpoint', 'kept']);
+	assert.equal(whole.code, 0);
+	assert.match(whole.stdout, /^earlier {2}700 entries, all of them still there$/m);
+
+	const sign = (size: number, root: Uint8Array): void =>
+		writeFileSync(later, signCheckpoint({ origin: TEST_ORIGIN, size, root }, TEST_SIGNER));
+	sign(706, Buffer.alloc(32));
+	const rolledBack = await run(['verify', '--checkpoint', later]);
+	assert.equal(rolledBack.code, 1);
+	assert.match(rolledBack.stdout, /^contradicted {2}.*later: it signs 706 entries, and the ledger has 705: /m);
+	assert.match(rolledBack.stdout, /^result {3}contradicted$/m);
+	sign(300, Buffer.alloc(32));
+	const forked = await run(['verify', '--checkpoint', later, '--output', 'json']);
+	assert.equal(forked.code, 1);
+	const problem = 'the first 300 entries do not lead to the root that it signs';
+	assert.deepEqual(JSON.parse(forked.stdout).earlier, { size: 300, verdict: 'contradicted', problem });
+
+	writeFileSync(kept, readFileSync(kept, 'utf8').replace('\n700\n', '\n300\n'));
+	const forged = await run(['verify', '--checkpoint', kept]);
+	assert.equal(forged.code, 1);
+	assert.match(forged.stdout, /^unknown {2}.*kept: it is not believed: a signature does not verify$/m);
+	assert.equal((await run(['verify', '--checkpoint', 'nowhere'])).code, 3);
 });
 
 test('tail prints the newest entries, oldest first, also those of the journal', async () => {

@@ -16,6 +16,7 @@ export interface LedgerPlace {
 interface VerifyArguments extends LedgerPlace {
 	readonly output: OutputFormat;
 	readonly ledgerKey?: string;
+	readonly checkpoint?: string;
 }
 
 interface TailArguments extends LedgerPlace, TailFilter {
@@ -31,18 +32,21 @@ export function auditCommands(program: Command, io: CommandIo): void {
 	withPlace(audit.command('verify'))
 		.description('check every entry, tile, checkpoint and journal of the ledger, offline')
 		.addOption(ledgerKeyOption())
+		.option('--checkpoint <file>', 'a copy of the file checkpoint, kept elsewhere: the ledger must continue it')
 		.addOption(outputOption())
 		.addHelpText(
 			'after',
 			`
 With the key from the ledger's own folder this shows that nothing was changed by anyone without the private key.
 Give the key that you were handed when the ledger was made, and nobody can have replaced the whole folder either.
+Give a checkpoint that was kept elsewhere, and nobody can have put an older state of it back, or signed another one.
 
 Examples:
   $ sallyport audit verify
   $ sallyport audit verify --ledger /mnt/evidence/ledger --ledger-key bank.example/ledger+8d2f7c01+AT9…
+  $ sallyport audit verify --ledger-key ledger.pub --checkpoint kept/checkpoint-2026-11
 
-Exit codes: 0 the ledger is whole · 1 it is damaged · 2 usage · 3 there is no ledger`,
+Exit codes: 0 the ledger is whole · 1 it is damaged, or not shown to continue the checkpoint · 2 usage · 3 there is no ledger, or no such checkpoint`,
 		)
 		.action(async (options: VerifyArguments) => io.setExitCode(await verifyLedgerFolder(io, options)));
 

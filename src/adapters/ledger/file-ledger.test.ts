@@ -6,13 +6,16 @@ import {
 	openTestLedger,
 	publishAll,
 	TEST_LEDGER_KEY,
+	TEST_ORIGIN,
 	temporaryFolder,
 	testEntry,
 	testPayload,
 } from '../../../test/fixture/temporary-ledger.ts';
-import { LedgerDamagedError } from '../../domain/ledger/ledger-damage.ts';
+import { LedgerDamagedError, LedgerRolledBackError } from '../../domain/ledger/ledger-damage.ts';
+import type { LedgerMark } from '../../domain/ledger/ledger-mark-store.ts';
 import { verifyLedger } from '../../domain/ledger/verify-ledger.ts';
 import { openLedgerFiles } from './directory-files.ts';
+import type { FileLedger } from './file-ledger.ts';
 import { LedgerInUseError } from './ledger-lock.ts';
 import { openLedgerReader } from './ledger-reader.ts';
 
@@ -248,6 +251,54 @@ test('a ledger that lost files is not taken for a new or a shorter one', async (
 		await assert.rejects(openTestLedger(copy), LedgerDamagedError, file);
 		rmSync(copy, { recursive: true });
 	}
+});
+
+test('a ledger that does not continue what is remembered of it is not opened, and not changed', async () => {
+	const isRolledBack = (error: unknown): boolean => error instanceof LedgerRolledBackError;
+	const markOf = (ledger: FileLedger): LedgerMark => ({ ...(ledger.head ?? assert.fail()), recordedAtMs: 1 });
+	const contents = () => files().map((file) => [file, readFileSync(join(directory, file), 'base64')]);
+	const ledger = await openTestLedger(directory);
+	ledger.commit([testPayload(0, 300)]);
+	publishAll(ledger);
+	ledger.commit([testPayload(300, 310)]);
+	const older = `${directory}-older`;
+	cpSync(directory, older, { recursive: true });
+	const atCopy = markOf(ledger);
+	ledger.commit([testPayload(310, 311)]);
+	const mark = markOf(ledger);
+	ledger.close();
+	assert.equal(ledger.head, undefined);
+
+	// The older copy is that of an open ledger: whoever recovered it would append a gap entry.
+	rmSync(directory, { recursive: true });
+	await assert.rejects(openTestLedger(directory, TEST_ORIGIN, mark), isRolledBack);
+	assert.equal(existsSync(directory), false);
+	cpSync(older, directory, { recursive: true });
+	const before = contents();
+	await assert.rejects(openTestLedger(directory, TEST_ORIGIN, mark), isRolledBack);
+	assert.deepEqual(contents(), before);
+
+	// Grown on its own the copy is large enough, and still another one: in its journal, and once that is published.
+	const forked = await openTestLedger(directory, TEST_ORIGIN, atCopy);
+	forked.commit([testPayload(400, 700)]);
+	forked.abandon();
+	await assert.rejects(openTestLedger(directory, TEST_ORIGIN, mark), isRolledBack);
+	(await openTestLedger(directory, TEST_ORIGIN, atCopy)).close();
+	await assert.rejects(openTestLedger(directory, TEST_ORIGIN, mark), isRolledBack);
+	(await openTestLedger(directory, TEST_ORIGIN, atCopy)).close();
+});
+
+test('after a crash in the middle of a commit, what was remembered before it is continued', async () => {
+	const ledger = await openTestLedger(directory);
+	ledger.commit([testPayload(0, 5)]);
+	const mark = { ...(ledger.head ?? assert.fail()), recordedAtMs: 1 };
+	ledger.commit([testPayload(5, 9)]);
+	ledger.abandon();
+	const journal = join(directory, 'journal');
+	truncateSync(journal, statSync(journal).size - 1);
+	const recovered = await openTestLedger(directory, TEST_ORIGIN, mark);
+	assert.equal(recovered.size, 6);
+	recovered.close();
 });
 
 test('a ledger is not opened under another key or name', async () => {

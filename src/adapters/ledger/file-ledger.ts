@@ -2,14 +2,14 @@
 // checkpoint. Everything is synchronous on purpose: it runs in a thread of its own, and must not wait for the pool of
 // threads that all others share. Each method's comments say what a crash there leaves behind.
 import type { KeyObject } from 'node:crypto';
-import { mkdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AuditEntry } from '../../domain/ledger/audit-entry.ts';
 import { signCheckpoint } from '../../domain/ledger/checkpoint.ts';
 import { encodeEntry } from '../../domain/ledger/encode-entry.ts';
 import { Frontier, type TileFile } from '../../domain/ledger/frontier.ts';
 import { frameRecord } from '../../domain/ledger/journal.ts';
-import { LedgerDamagedError } from '../../domain/ledger/ledger-damage.ts';
+import { LedgerDamagedError, LedgerRolledBackError } from '../../domain/ledger/ledger-damage.ts';
 import {
 	CHECKPOINT_FILE,
 	CLEAN_STOP_FILE,
@@ -18,6 +18,7 @@ import {
 	LOCK_FILE,
 	PREVIOUS_JOURNAL_FILE,
 } from '../../domain/ledger/ledger-files.ts';
+import type { LedgerHead, LedgerMark } from '../../domain/ledger/ledger-mark-store.ts';
 import { createNoteSigner, formatVerifierKey, type NoteSigner } from '../../domain/ledger/signed-note.ts';
 import { frameEntry, TILE_WIDTH, type Tile, tilePath } from '../../domain/ledger/tile.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -40,19 +41,24 @@ export interface FileLedgerOptions {
 	readonly clock: Clock;
 	/** How many buffered entries a crash of all writers can lose; written into gap entries. */
 	readonly entriesAtRiskMax: number;
+	/** A state that this ledger had: one that does not continue it is not opened, and nothing of it is changed. */
+	readonly remembered?: LedgerMark | undefined;
 }
 
 /**
  * Opens the ledger for writing and makes it if there is none. After an unclean stop, recovers every acknowledged entry,
- * publishes them, and writes a gap entry. Throws `LedgerInUseError` and `LedgerDamagedError`.
+ * publishes them, and writes a gap entry. Throws `LedgerInUseError`, `LedgerDamagedError` and `LedgerRolledBackError`.
  */
 export async function openFileLedger(options: FileLedgerOptions): Promise<FileLedger> {
-	const { directory, origin, privateKey } = options;
+	const { directory, origin, privateKey, remembered } = options;
+	// Before the folder is made: a copy of it that is put back must not land inside of an empty one.
+	if (remembered !== undefined && !existsSync(directory)) throw new LedgerRolledBackError(directory, remembered, 0);
 	mkdirSync(directory, { recursive: true, mode: 0o750 });
 	const lock = lockLedger(join(directory, LOCK_FILE));
 	try {
 		const signer = createNoteSigner(origin, privateKey);
-		const recovered = await recoverLedger(openLedgerFiles(directory), signer);
+		const recovered = await recoverLedger(openLedgerFiles(directory), signer, remembered);
+		if (remembered !== undefined) refuseRolledBack(directory, remembered, recovered);
 		return FileLedger.start(options, signer, lock, recovered);
 	} catch (error) {
 		lock.release();
@@ -157,6 +163,12 @@ export class FileLedger {
 	/** Entries that are on disk. */
 	get size(): number {
 		return this.#frontier.size;
+	}
+
+	/** The state that is on disk; undefined once the ledger is broken, because a commit may have reached it or not. */
+	get head(): LedgerHead | undefined {
+		if (this.#failure !== undefined) return undefined;
+		return { size: this.#frontier.size, rootHash: Buffer.from(this.#frontier.root()).toString('base64') };
 	}
 
 	/** Bytes of entries that wait for publication. */
@@ -269,6 +281,13 @@ export class FileLedger {
 			throw error;
 		}
 	}
+}
+
+/** Refuses a ledger that does not continue the state that is remembered of it; it was only read so far. */
+function refuseRolledBack(directory: string, remembered: LedgerMark, recovered: RecoveredLedger | undefined): void {
+	if (recovered?.extension === 'extends') return;
+	const found = recovered?.extension === 'differs' ? 'differs' : (recovered?.frontier.size ?? 0);
+	throw new LedgerRolledBackError(directory, remembered, found);
 }
 
 /**

@@ -1,6 +1,7 @@
 // What the ledger thread does: collects the batches of all sinks, commits them in groups, publishes about once a second.
 // While one flush runs, the next batches queue up in the ports; they then share the next flush. That is the group commit.
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { LedgerHead } from '../../domain/ledger/ledger-mark-store.ts';
 import type { FileLedger, PublicationStep } from './file-ledger.ts';
 import type { LedgerNotice } from './ledger-message.ts';
 
@@ -48,8 +49,9 @@ export class LedgerWriter {
 		this.#planPublication();
 	}
 
-	get size(): number {
-		return this.#ledger.size;
+	/** The state that is on disk; undefined once the ledger has failed. */
+	get head(): LedgerHead | undefined {
+		return this.#failure === undefined ? this.#ledger.head : undefined;
 	}
 
 	/** Takes batches from the sink at the other end of `port`, until that closes it. */

@@ -4,6 +4,7 @@
 import { openCheckpoint } from '../../domain/ledger/checkpoint.ts';
 import { Frontier, partialTiles } from '../../domain/ledger/frontier.ts';
 import { type LedgerDamage, LedgerDamagedError } from '../../domain/ledger/ledger-damage.ts';
+import { compareWithEarlier, type Extension } from '../../domain/ledger/ledger-extension.ts';
 import {
 	CHECKPOINT_FILE,
 	JOURNAL_FILE,
@@ -11,10 +12,11 @@ import {
 	type LedgerFiles,
 	TEMPORARY_SUFFIX,
 } from '../../domain/ledger/ledger-files.ts';
+import type { LedgerHead } from '../../domain/ledger/ledger-mark-store.ts';
 import { cleanStopDamage, type LedgerSnapshot, takeSnapshot } from '../../domain/ledger/ledger-snapshot.ts';
 import { replayJournals } from '../../domain/ledger/replay-journal.ts';
 import { formatVerifierKey, type NoteVerifier, parseVerifierKey } from '../../domain/ledger/signed-note.ts';
-import { edgeBundle, hashCount, parseTilePath, TILE_WIDTH, tilePath } from '../../domain/ledger/tile.ts';
+import { edgeBundle, hashCount, parseTilePath, TILE_WIDTH, type Tile, tilePath } from '../../domain/ledger/tile.ts';
 import { edgeBundleDamage, TileCheck } from '../../domain/ledger/verify-tiles.ts';
 
 /** A ledger as it was found. */
@@ -26,10 +28,19 @@ export interface RecoveredLedger {
 	readonly tornBytes: number;
 	/** Files that mean nothing any more: temporary ones, and partial tiles of older checkpoints. */
 	readonly leftovers: readonly string[];
+	/** How it stands to the state that is remembered; `extends` when none is. */
+	readonly extension: Extension;
 }
 
-/** Reads the ledger of `verifier`; undefined when there is none yet. Throws `LedgerDamagedError`. */
-export async function recoverLedger(files: LedgerFiles, verifier: NoteVerifier): Promise<RecoveredLedger | undefined> {
+/**
+ * Reads the ledger of `verifier`, and compares it with the state that is remembered of it; undefined when there is none yet.
+ * Throws `LedgerDamagedError`.
+ */
+export async function recoverLedger(
+	files: LedgerFiles,
+	verifier: NoteVerifier,
+	remembered?: LedgerHead,
+): Promise<RecoveredLedger | undefined> {
 	const snapshot = await takeSnapshot(files);
 	await checkKey(files, verifier);
 	if (snapshot.checkpointBytes === undefined) {
@@ -62,13 +73,16 @@ export async function recoverLedger(files: LedgerFiles, verifier: NoteVerifier):
 
 	const replay = await replayJournals(snapshot, edge.range, verifier, (index) => tiles.leaf(index));
 	if (replay.damage.length > 0) throw new LedgerDamagedError(replay.damage);
+	const tree = { published: edge.range, ...replay, hashesOf: (tile: Tile) => tiles.hashesOf(tile) };
+	const earlier = remembered && { size: remembered.size, root: Buffer.from(remembered.rootHash, 'base64') };
+	const extension = earlier === undefined ? 'extends' : await compareWithEarlier(tree, earlier);
 	const frontier = Frontier.resume({ size, tiles: hashes, bundle: bundleBytes ?? new Uint8Array() }, root);
 	if (frontier === undefined) throw new Error('the edge of the tree was checked, and does not resume');
 	for (const record of replay.records) frontier.append(Buffer.from(record.payload));
 
 	const wasClean = snapshot.cleanStop !== undefined;
 	const leftovers = wasClean ? [] : await findLeftovers(files, size, frontier.size);
-	return { frontier, wasClean, tornBytes: replay.tornBytes, leftovers };
+	return { frontier, wasClean, tornBytes: replay.tornBytes, leftovers, extension };
 }
 
 async function checkKey(files: LedgerFiles, verifier: NoteVerifier): Promise<void> {

@@ -1,5 +1,5 @@
 // The part of the store contract about what is not an aggregate: the change feed, remembered answers, revocations,
-// keys and configurations.
+// keys, configurations and the mark of the ledger.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RegistryChange } from '../../domain/registry/change-feed.ts';
@@ -177,5 +177,18 @@ export function checkFeedAndExpiry(openStore: OpenStore): void {
 		assert.deepEqual(await revisions.latest(), { number: 3, ...first, loadedAtMs: 4 });
 		const numbers = await Promise.all(Array.from({ length: 5 }, () => revisions.record({ ...first, digest: 'c' })));
 		assert.deepEqual(numbers, [4, 4, 4, 4, 4]);
+	});
+
+	test('the mark of the ledger grows and never shrinks, whatever comes in whatever order', async (context) => {
+		const { ledgerMarks } = await openStore(context);
+		const mark = (size: number, rootHash: string) => ({ size, rootHash, recordedAtMs: size - 1 });
+		assert.equal(await ledgerMarks.get(), undefined);
+		await ledgerMarks.put(mark(3, 'AAA='));
+		assert.deepEqual(await ledgerMarks.get(), mark(3, 'AAA='));
+		await ledgerMarks.put(mark(2, 'BBB='));
+		await ledgerMarks.put({ ...mark(3, 'CCC='), recordedAtMs: 99 });
+		assert.deepEqual(await ledgerMarks.get(), mark(3, 'AAA='));
+		await Promise.all([5, 9_007_199_254_740_991, 4, 7].map((size) => ledgerMarks.put(mark(size, 'DDD='))));
+		assert.deepEqual(await ledgerMarks.get(), mark(9_007_199_254_740_991, 'DDD='));
 	});
 }

@@ -10,7 +10,8 @@ import { clientFixture, insertFixtures, partnerFixture } from './store-fixture.t
 /** Defines the suite for the adapter that `openStore` opens. */
 export function checkStoreContract(name: string, openStore: OpenStore): void {
 	describe(`${name}: aggregates`, () => checkAggregates(openStore));
-	describe(`${name}: change feed, answers, revocations, keys and configurations`, () => checkFeedAndExpiry(openStore));
+	describe(`${name}: change feed, answers, revocations, keys, configurations and marks`, () =>
+		checkFeedAndExpiry(openStore));
 	describe(`${name}: transactions`, () => checkTransactions(openStore));
 }
 

@@ -1,4 +1,5 @@
-// What is wrong with a ledger, said so that an operator can look at the very bytes.
+// What is wrong with a ledger, said so that an operator can look at the very bytes, or find the copy that is right.
+import type { LedgerMark } from './ledger-mark-store.ts';
 
 /** One damaged place. */
 export interface LedgerDamage {
@@ -30,5 +31,29 @@ export class LedgerDamagedError extends Error {
 	constructor(damage: readonly LedgerDamage[]) {
 		super(`the ledger is damaged and is not opened: ${damage.map(describeDamage).join('; ')}`);
 		this.damage = damage;
+	}
+}
+
+/**
+ * Thrown where a ledger is whole and yet not the one that the store remembers: appending to it would make a second history.
+ * `found` is its size, or `differs` when its first entries are others than those that were there.
+ */
+export class LedgerRolledBackError extends Error {
+	override readonly name = 'LedgerRolledBackError';
+
+	constructor(directory: string, remembered: LedgerMark, found: number | 'differs') {
+		const { size, recordedAtMs } = remembered;
+		const finding =
+			found === 'differs'
+				? `The first ${size} of its entries are not the ones that were there then (or a tile of it is damaged: ` +
+					'`sallyport audit verify` tells).'
+				: `Now it has ${found}.`;
+		super(
+			`The ledger in ${directory} is not the one that the store remembers: it had ${size} entries on ` +
+				`${new Date(recordedAtMs).toISOString()}. ${finding} An older or foreign copy was put in its place, or entries were ` +
+				'lost. Nothing was started, and nothing in the folder was changed.\n' +
+				'Put the newest copy of the ledger folder back. If there is none, the entries are lost: keep the whole data folder ' +
+				'as evidence, and start with a new one, or with a backup whose store and ledger were copied together.',
+		);
 	}
 }

@@ -2,10 +2,11 @@
 // is nothing else in its folder. It trusts nothing but the public key, and that only as far as whoever runs it got it
 // from elsewhere: with the key from the ledger's own folder, a thief of the folder could have replaced all of it.
 // What no reading of the files can show: that the newest commits were cut off at a commit's end, or the whole folder
-// put back to an older state. A checkpoint kept elsewhere shows both.
+// put back to an older state. A checkpoint kept elsewhere, given as `earlier`, shows both.
 import { openCheckpoint } from './checkpoint.ts';
 import { partialTiles } from './frontier.ts';
 import type { LedgerDamage } from './ledger-damage.ts';
+import { compareWithEarlier, type LedgerTree } from './ledger-extension.ts';
 import {
 	CHECKPOINT_FILE,
 	CLEAN_STOP_FILE,
@@ -32,6 +33,18 @@ export interface VerifyOptions {
 	/** Told now and then how many of the published entries are checked. */
 	readonly onProgress?: (checked: number, total: number) => void;
 	readonly signal?: AbortSignal;
+	/** A checkpoint of this ledger that was kept elsewhere: the signed note as it was saved. */
+	readonly earlier?: Uint8Array;
+}
+
+/** What an earlier checkpoint says about the ledger. */
+export interface EarlierReport {
+	/** Entries that it signs; undefined when it is not believed. */
+	readonly size?: number;
+	/** `unknown`: it is no checkpoint of this ledger, or the ledger is too damaged to compare. */
+	readonly verdict: 'extended' | 'contradicted' | 'unknown';
+	/** Why it is not `extended`. */
+	readonly problem?: string;
 }
 
 export interface LedgerReport {
@@ -50,6 +63,8 @@ export interface LedgerReport {
 	readonly notes: readonly string[];
 	/** Whether the check was interrupted; then the absence of damage means nothing. */
 	readonly isInterrupted: boolean;
+	/** There when an earlier checkpoint was given. */
+	readonly earlier?: EarlierReport;
 }
 
 /** Verifies a ledger, also one that is being written. Never throws on damage; rejects when files cannot be read. */
@@ -95,16 +110,38 @@ export async function verifyLedger(files: LedgerFiles, options: VerifyOptions = 
 		if (replay.tornBytes > 0) {
 			report.notes.push(`${replay.tornBytes} bytes of a commit that is not complete, and was never acknowledged`);
 		}
+		// Step 5: what was there before is there still.
+		if (options.earlier !== undefined) {
+			const tree = { published: edge.range, ...replay, hashesOf: (tile: Tile) => tiles.hashesOf(tile) };
+			report.earlier = await checkEarlier(options.earlier, verifier, tree);
+		}
 	}
 
-	// Step 5: nothing else.
+	// Step 6: nothing else.
 	if (!report.isStopped()) await checkOtherFiles(files, size, report);
 	return report.finish();
+}
+
+const NOT_COMPARED: EarlierReport = { verdict: 'unknown', problem: 'the ledger is too damaged to compare it' };
+
+/** Whether the ledger still begins with what an earlier checkpoint of it signs. */
+async function checkEarlier(note: Uint8Array, verifier: NoteVerifier, tree: LedgerTree): Promise<EarlierReport> {
+	const opened = openCheckpoint(note, verifier);
+	if (!opened.ok) return { verdict: 'unknown', problem: `it is not believed: ${opened.fault}` };
+	const { size } = opened.value;
+	const extension = await compareWithEarlier(tree, opened.value);
+	if (extension === 'extends') return { size, verdict: 'extended' };
+	const problem =
+		extension === 'is smaller'
+			? `it signs ${size} entries, and the ledger has ${tree.size}: entries were cut off, or an older copy was put back`
+			: `the first ${size} entries do not lead to the root that it signs`;
+	return { size, verdict: 'contradicted', problem };
 }
 
 class ReportBuilder {
 	key: string | undefined;
 	root: string | undefined;
+	earlier: EarlierReport | undefined;
 	publishedSize = 0;
 	size = 0;
 	readonly notes: string[] = [];
@@ -135,6 +172,7 @@ class ReportBuilder {
 		return {
 			...(this.key === undefined ? {} : { key: this.key }),
 			...(this.root === undefined ? {} : { root: this.root }),
+			...(this.#options.earlier === undefined ? {} : { earlier: this.earlier ?? NOT_COMPARED }),
 			publishedSize: this.publishedSize,
 			size: this.size,
 			damage: this.#damage,

@@ -49,7 +49,7 @@ export class TileCheck {
 	 */
 	async checkEdge(): Promise<{ readonly range?: CompactRange; readonly believed: readonly (readonly Believed[])[] }> {
 		const stored: (readonly Uint8Array[] | undefined)[] = [];
-		for (let level = 0; level < levelCount(this.#size); level++) stored.push(await this.#hashesOf(this.#edgeOf(level)));
+		for (let level = 0; level < levelCount(this.#size); level++) stored.push(await this.hashesOf(this.#edgeOf(level)));
 		const direct = this.#rangeOf(stored);
 		if (direct !== undefined) return { range: direct, believed: stored.map((hashes) => hashes ?? []) };
 
@@ -82,11 +82,18 @@ export class TileCheck {
 	async leaf(index: number): Promise<Uint8Array | undefined> {
 		const tileIndex = Math.floor(index / TILE_WIDTH);
 		const width = Math.min(TILE_WIDTH, this.#size - tileIndex * TILE_WIDTH);
-		return (await this.#hashesOf({ kind: 'hashes', level: 0, index: tileIndex, width }))?.[index % TILE_WIDTH];
+		return (await this.hashesOf({ kind: 'hashes', level: 0, index: tileIndex, width }))?.[index % TILE_WIDTH];
+	}
+
+	/** Hashes of a tile as they are stored; undefined when it is missing or has the wrong length. */
+	async hashesOf(tile: Tile): Promise<readonly Uint8Array[] | undefined> {
+		if (tile.width === 0) return [];
+		const bytes = await this.#read(tilePath(tile));
+		return bytes && splitHashes(bytes, tile.width);
 	}
 
 	async #checkTile(tile: Tile, above: Believed): Promise<void> {
-		const stored = await this.#hashesOf(tile);
+		const stored = await this.hashesOf(tile);
 		if (stored !== undefined && above !== undefined && equalBytes(rootOf(stored), above)) {
 			await this.#checkChildren(tile, stored);
 			return;
@@ -184,16 +191,10 @@ export class TileCheck {
 		}
 		const hashes: Believed[] = [];
 		for (let at = 0; at < tile.width; at++) {
-			const child = await this.#hashesOf(childOf(tile, at));
+			const child = await this.hashesOf(childOf(tile, at));
 			hashes.push(child && rootOf(child));
 		}
 		return hashes;
-	}
-
-	async #hashesOf(tile: Tile): Promise<readonly Uint8Array[] | undefined> {
-		if (tile.width === 0) return [];
-		const bytes = await this.#read(tilePath(tile));
-		return bytes && splitHashes(bytes, tile.width);
 	}
 
 	/** The edge tile of a level, of width 0 where the level ends in a full tile. */

@@ -31,6 +31,7 @@ import { createChangePublisher } from './change-publisher.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createPrivateListener } from './private-listener.ts';
+import { rememberLedger } from './remember-ledger.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
 export interface PlatformOptions {
@@ -144,13 +145,15 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const assertionKeys = await loadOrCreateSigningKeys(store.keys, 'assertion-signing', { clock: systemClock });
 	const assertionKey = activeSigningKey(assertionKeys);
 
-	// Step 3: the ledger, before anything can happen that would have to be recorded.
+	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
+	// older than what the store remembers: the log would get a second history.
 	const ledger = await startLedger({
 		directory: join(dataDirectory, FILES.ledger),
 		origin: `${configuration.trustDomain}/ledger`,
 		privateKeyPem: await provideLedgerKey(store.keys, systemClock),
 		// One sink of each gateway thread and one of this thread.
 		sinksMax: configuration.gatewayThreads + 1,
+		remembered: await store.ledgerMarks.get(),
 	});
 	undo.push(() => ledger.stop());
 	ledger.onFailure((error) =>
@@ -163,6 +166,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		loadedAtMs: systemClock.nowMs(),
 	});
 	await recordPlatform('platform.started', { configuration: configuration.digest });
+	await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 	await provideFirstOperator({ ...identities, registry: store.registry, audit, dataDirectory });
 
 	// Step 4: the gateway threads, from the state of the registry.
@@ -246,7 +250,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
 	const timers = [
-		setInterval(() => void sweep(store, directory, log), SWEEP_MS),
+		setInterval(() => {
+			void rememberLedger(ledger, store.ledgerMarks, systemClock, log);
+			void sweep(store, directory, log);
+		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];
 	for (const timer of timers) timer.unref();
@@ -272,6 +279,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 				log.error('the end of the platform could not be recorded', describeError(thrown));
 			}
 			await audit.close();
+			// After the last entry, and before the thread ends that knows the size.
+			await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 			await ledger.stop();
 			await store.close();
 			await closePrivately(privateListener);

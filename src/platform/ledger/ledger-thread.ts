@@ -20,7 +20,7 @@ try {
 	});
 	parent.on('message', (request: LedgerThreadRequest) => {
 		if (request.kind === 'connect') writer.attach(request.port);
-		else if (request.kind === 'size') tell({ kind: 'size', id: request.id, size: writer.size });
+		else if (request.kind === 'head') tell({ kind: 'head', id: request.id, head: writer.head });
 		else stop(writer);
 	});
 	tell({ kind: 'opened' });

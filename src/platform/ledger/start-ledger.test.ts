@@ -46,15 +46,16 @@ test('sinks of several threads share one ledger, in one order', async () => {
 		[...new Set(indexes)].sort((a, b) => a - b),
 		Array.from({ length: 400 }, (_, n) => n),
 	);
-	assert.equal(await ledger.size(), 400);
+	const head = await ledger.head();
+	assert.equal(head.size, 400);
 	const entries = await openLedgerReader(join(folder.path, 'shared')).entries(-1, 400);
 	for (const [n, index] of indexes.entries()) assert.deepEqual(entries[index]?.entry, testEntry(n));
 	for (const sink of sinks) await sink.close();
 	await ledger.stop();
 	await ledger.stop();
-	await assert.rejects(ledger.size(), /has ended/);
+	await assert.rejects(ledger.head(), /has ended/);
 	const report = await verifyLedger(openLedgerFiles(join(folder.path, 'shared')));
-	assert.deepEqual([report.damage, report.notes, report.size], [[], [], 400]);
+	assert.deepEqual([report.damage, report.notes, report.size, report.root], [[], [], 400, head.rootHash]);
 });
 
 test('a second start on the same folder is refused, in this process and in another', async () => {
@@ -103,6 +104,7 @@ test('when the folder goes away, the platform is told and nothing is accepted', 
 	assert.match((await failed).message, /the ledger has failed/);
 	// The ports of sinks and of the thread are two: the news can take two ways.
 	while (sink.isAccepting()) await sleep(1);
+	await assert.rejects(ledger.head(), /the ledger has failed/);
 	await assert.rejects(sink.recordDurable(testEntry(1)));
 	await sink.close();
 	await ledger.stop();

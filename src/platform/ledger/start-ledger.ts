@@ -3,6 +3,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { SINK_ENTRIES_MAX } from '../../adapters/ledger/ledger-message.ts';
+import type { LedgerHead, LedgerMark } from '../../domain/ledger/ledger-mark-store.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import type { LedgerThreadMessage, LedgerThreadOptions, LedgerThreadRequest } from './ledger-thread-message.ts';
 
@@ -20,14 +21,16 @@ export interface LedgerStartOptions {
 	readonly publishIntervalMs?: number;
 	/** Sinks that were connected at most, for the bound that a gap entry names. Default 65. */
 	readonly sinksMax?: number;
+	/** The state that the store remembers of this ledger. One that does not continue it is refused, unchanged. */
+	readonly remembered?: LedgerMark | undefined;
 }
 
 /** A running ledger. */
 export interface Ledger {
 	/** Gives a port for one `createMessageAuditSink`, here or in a thread that it is transferred to. */
 	connect(): MessagePort;
-	/** Entries that are on disk. Rejects when the thread has ended. */
-	size(): Promise<number>;
+	/** The state that is on disk. Rejects when the ledger has failed or the thread has ended. */
+	head(): Promise<LedgerHead>;
 	/** Is called once when the ledger takes nothing any more, also when that has happened already, or when a stop was not clean. */
 	onFailure(listener: (error: Error) => void): void;
 	/** Commits and publishes what was handed over, and ends the thread. Close the sinks first. Never rejects; safe to call twice. */
@@ -37,7 +40,7 @@ export interface Ledger {
 /** Thrown when the ledger does not open: damaged, in use, or the disk refuses. The message is for the operator. */
 export class LedgerRefusedError extends Error {
 	override readonly name = 'LedgerRefusedError';
-	/** Name of the error in the ledger thread: `LedgerDamagedError`, `LedgerInUseError`, or another. */
+	/** Name of the error in the ledger thread: `LedgerDamagedError`, `LedgerInUseError`, `LedgerRolledBackError`, or another. */
 	readonly reason: string;
 
 	constructor(reason: string, message: string) {
@@ -54,6 +57,7 @@ export async function startLedger(options: LedgerStartOptions): Promise<Ledger> 
 		privateKey: createPrivateKey(options.privateKeyPem.reveal()),
 		publishIntervalMs: options.publishIntervalMs ?? 1_000,
 		entriesAtRiskMax: (options.sinksMax ?? SINKS_MAX) * SINK_ENTRIES_MAX,
+		remembered: options.remembered,
 	};
 	const thread = new LedgerThread(
 		new Worker(new URL('./ledger-thread.ts', import.meta.url), { workerData, name: 'ledger' }),
@@ -66,7 +70,7 @@ class LedgerThread implements Ledger {
 	readonly #worker: Worker;
 	readonly #opening = Promise.withResolvers<void>();
 	readonly #exit = Promise.withResolvers<void>();
-	readonly #sizes = new Map<number, PromiseWithResolvers<number>>();
+	readonly #heads = new Map<number, PromiseWithResolvers<LedgerHead>>();
 	readonly #listeners: ((error: Error) => void)[] = [];
 	#nextId = 0;
 	#failure: Error | undefined;
@@ -81,8 +85,8 @@ class LedgerThread implements Ledger {
 			this.#hasEnded = true;
 			const reason = new Error('the ledger thread has ended');
 			this.#opening.reject(reason);
-			for (const size of this.#sizes.values()) size.reject(reason);
-			this.#sizes.clear();
+			for (const head of this.#heads.values()) head.reject(reason);
+			this.#heads.clear();
 			if (!this.#isStopping) this.#fail(reason);
 			this.#exit.resolve();
 		});
@@ -103,13 +107,13 @@ class LedgerThread implements Ledger {
 		return port1;
 	}
 
-	size(): Promise<number> {
+	head(): Promise<LedgerHead> {
 		if (this.#hasEnded) return Promise.reject(this.#failure ?? new Error('the ledger thread has ended'));
-		const size = Promise.withResolvers<number>();
+		const head = Promise.withResolvers<LedgerHead>();
 		const id = this.#nextId++;
-		this.#sizes.set(id, size);
-		this.#worker.postMessage({ kind: 'size', id } satisfies LedgerThreadRequest);
-		return size.promise;
+		this.#heads.set(id, head);
+		this.#worker.postMessage({ kind: 'head', id } satisfies LedgerThreadRequest);
+		return head.promise;
 	}
 
 	onFailure(listener: (error: Error) => void): void {
@@ -134,9 +138,10 @@ class LedgerThread implements Ledger {
 				this.#isStopping = true;
 				this.#opening.reject(new LedgerRefusedError(message.name, message.message));
 				return;
-			case 'size':
-				this.#sizes.get(message.id)?.resolve(message.size);
-				this.#sizes.delete(message.id);
+			case 'head':
+				if (message.head !== undefined) this.#heads.get(message.id)?.resolve(message.head);
+				else this.#heads.get(message.id)?.reject(this.#failure ?? new Error('the ledger has failed'));
+				this.#heads.delete(message.id);
 				return;
 			case 'failed':
 				this.#fail(new Error(`the ledger has failed: ${message.message}`));

@@ -1,5 +1,6 @@
 // A store that lives as long as the process: for tests and simulations. It keeps every promise of the ports but
 // durability, and passes the same contract suite as the stores that last.
+import type { LedgerMark } from '../../../domain/ledger/ledger-mark-store.ts';
 import type { ConfigurationRevision } from '../../../domain/registry/configuration-revision-store.ts';
 import type { StoredKey } from '../../../domain/registry/key-store.ts';
 import { StoreConflict } from '../../../domain/registry/registry.ts';
@@ -30,6 +31,7 @@ export function openMemoryStore(): Store {
 		},
 		keys: createMemoryKeyStore(enter),
 		revisions: createMemoryConfigurationRevisionStore(enter),
+		ledgerMarks: createMemoryLedgerMarkStore(enter),
 		close: () => queue.close(),
 	};
 }
@@ -70,5 +72,16 @@ function createMemoryConfigurationRevisionStore(enter: Enter): Store['revisions'
 				return number;
 			}),
 		latest: () => enter(() => revisions.at(-1)),
+	};
+}
+
+function createMemoryLedgerMarkStore(enter: Enter): Store['ledgerMarks'] {
+	let stored: LedgerMark | undefined;
+	return {
+		get: () => enter(() => stored),
+		put: (mark) =>
+			enter(() => {
+				if (stored === undefined || mark.size > stored.size) stored = Object.freeze({ ...mark });
+			}),
 	};
 }

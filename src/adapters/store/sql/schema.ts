@@ -85,6 +85,15 @@ interface ConfigurationRevisionRow {
 	loaded_at_ms: number;
 }
 
+/** The largest known state of the ledger: one row at most. */
+interface LedgerMarkRow {
+	id: 1;
+	size: number;
+	/** Base64. */
+	root_hash: string;
+	recorded_at_ms: number;
+}
+
 interface MigrationRow {
 	number: number;
 	name: string;
@@ -107,6 +116,7 @@ export interface SqlSchema {
 	counters: CounterRow;
 	keys: KeyRow;
 	configuration_revisions: ConfigurationRevisionRow;
+	ledger_mark: LedgerMarkRow;
 	schema_migrations: MigrationRow;
 }
 

@@ -7,6 +7,7 @@ import type { TransactionScope } from '../transaction-scope.ts';
 import type { Atomically, SqlSchema } from './schema.ts';
 import { createSqlConfigurationRevisionStore } from './sql-configuration-revision-store.ts';
 import { createSqlKeyStore } from './sql-key-store.ts';
+import { createSqlLedgerMarkStore } from './sql-ledger-mark-store.ts';
 import { createSqlRegistry } from './sql-registry.ts';
 
 /** Makes a store of a migrated database. `scope` must be the one that the dialect checks before each use. */
@@ -21,6 +22,7 @@ export function createSqlStore(database: Kysely<SqlSchema>, envelope: Envelope, 
 		},
 		keys: createSqlKeyStore(database, envelope),
 		revisions: createSqlConfigurationRevisionStore(database, transact),
+		ledgerMarks: createSqlLedgerMarkStore(database),
 		close: () => database.destroy(),
 	};
 }

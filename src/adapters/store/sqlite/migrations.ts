@@ -69,5 +69,14 @@ const REGISTRY: Migration = {
 	],
 };
 
+const LEDGER_MARK: Migration = {
+	name: 'ledger mark',
+	statements: [
+		`CREATE TABLE ledger_mark (
+			id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL CHECK (size >= 0),
+			root_hash TEXT NOT NULL, recorded_at_ms INTEGER NOT NULL) STRICT`,
+	],
+};
+
 /** All steps, oldest first. */
-export const SQLITE_MIGRATIONS: readonly Migration[] = [REGISTRY];
+export const SQLITE_MIGRATIONS: readonly Migration[] = [REGISTRY, LEDGER_MARK];
