@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { testCardNumber, testIban } from '../../demo/bank/fixtures.ts';
 import { type DemoPlatform, startDemoPlatform } from '../fixture/demo-platform.ts';
 import { clientOf, type PartnerClient } from '../fixture/partner-client.ts';
-import { childEnvironment, curl, readLedger, ROOT, runProgram } from '../fixture/run-program.ts';
+import { awaitLedger, childEnvironment, curl, readLedger, ROOT, runProgram } from '../fixture/run-program.ts';
 
 describe('the demo, as it is printed', () => {
 	let folder: string;
@@ -118,7 +118,8 @@ describe('the demo, as it is printed', () => {
 		);
 		const ids = [...run.stdout.matchAll(/^x-request-id: (\S+)/gim)].map(([, id]) => id);
 		assert.equal(new Set(ids).size, 5);
-		const entries = await readLedger(platform.data, '--type', 'gateway.request');
+		// The call that succeeded above is one, these five are the others.
+		const entries = await awaitLedger(6, platform.data, '--type', 'gateway.request');
 		for (const id of ids) assert.equal(entries.filter((entry) => entry.requestId === id).length, 1);
 	});
 

@@ -2,15 +2,13 @@
 // problem that helps, is on record exactly once, and never reaches the bank. What is permitted is recorded as well.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { testIban } from '../../demo/bank/fixtures.ts';
 import type { AuditEntry } from '../../src/domain/ledger/audit-entry.ts';
 import { onboardPartnerClient, type PartnerClient } from '../fixture/partner-client.ts';
 import { type PlatformBesideBank, startPlatformBesideBank } from '../fixture/platform-beside-bank.ts';
-import { type CurlAnswer, curl, readLedger, runSallyport } from '../fixture/run-program.ts';
+import { awaitLedger, type CurlAnswer, curl, readLedger, runSallyport } from '../fixture/run-program.ts';
 
 const JSON_BODY = ['-H', 'Content-Type: application/json'];
-const RECORDED_WITHIN_MS = 3000;
 const BURST = 100;
 /** The burst's limit gives one more request back in this time. */
 const REFILL_MS = 6000;
@@ -42,13 +40,8 @@ describe('the secure flow, as curl sees it', () => {
 	const ledger = (...filter: readonly string[]) => readLedger(platform.address.data, ...filter);
 
 	/** The entries of one request; waits for those that are written a moment after the answer. */
-	async function entriesOf(requestId: string): Promise<readonly AuditEntry[]> {
-		const deadline = performance.now() + RECORDED_WITHIN_MS;
-		for (;;) {
-			const entries = await ledger('--request-id', requestId);
-			if (entries.length > 0 || performance.now() > deadline) return entries;
-			await sleep(20);
-		}
+	function entriesOf(requestId: string): Promise<readonly AuditEntry[]> {
+		return awaitLedger(1, platform.address.data, '--request-id', requestId);
 	}
 
 	/** Asserts a refusal in full: answer, record, and that the bank saw nothing. Gives the problem. */
@@ -218,8 +211,8 @@ describe('the secure flow, as curl sees it', () => {
 		assert.ok(Number(one?.headers['retry-after']) >= 1);
 		assert.match(one?.headers['ratelimit'] ?? '', /r=0/);
 		assert.match(one?.headers['ratelimit-policy'] ?? '', /"burst";q=100;w=600/);
-		await sleep(50);
-		const entries = await ledger('--partner', busy.partnerId, '--type', 'gateway.request');
+		const filter = ['--partner', busy.partnerId, '--type', 'gateway.request'];
+		const entries = await awaitLedger(240, platform.address.data, ...filter);
 		assert.equal(entries.length, 240);
 		assert.equal(new Set(entries.map(({ requestId }) => requestId)).size, 240);
 		assert.equal(entries.filter(({ reason }) => reason === 'limit_exceeded').length, refused.length);
