@@ -321,6 +321,22 @@ test('forwards only our headers under our names, whatever the client sends (T16,
 	assert.match(seen.headers.get('sallyport-assertion')?.[0] ?? '', /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
 });
 
+test('says 100 Continue only to a caller whose request is permitted as far as its headers tell (T10)', async () => {
+	const body = '{"debtorAccountId":"acc-1001"}';
+	const lines = ['Expect: 100-continue', `Content-Length: ${body.length}`];
+	const permitted = await gateway.connect(partner);
+	assert.equal((await permitted.send(post(lines)))?.status, 100);
+	// The body breaks the contract, which shows that it was read.
+	assert.equal((await permitted.send(body))?.status, 422);
+	permitted.close();
+	const stolen = await gateway.connect();
+	const refused = await stolen.send(post(lines));
+	assert.equal(refused?.status, 401);
+	assert.equal(refused.headers.get('connection'), 'close');
+	assert.equal(await stolen.send(body), undefined);
+	assert.equal(gateway.seen.length, 0);
+});
+
 test('trailers of a chunked body never become headers (T6)', async () => {
 	const body = JSON.stringify({ debtorAccountId: 'acc-1001' });
 	const response = await gateway.request(
