@@ -2,31 +2,38 @@
 // hardware or at a cloud provider implements the same port.
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import type { Signer } from '../../domain/certificate/signer.ts';
+import { PSS_OPTIONS, SIGNATURE_HASH } from '../../domain/certificate/signature-algorithm.ts';
+import { type SignatureAlgorithm, type Signer, SignerUnavailable } from '../../domain/certificate/signer.ts';
 import type { Secret } from '../../kernel/secret.ts';
+import { signatureAlgorithmOfKey } from './key-algorithm.ts';
 
-/** Opens a PKCS#8 PEM key (P-256, P-384, Ed25519 or RSA) for signing. Throws on any other key. */
-export function openLocalSigner(pkcs8Pem: Secret): Signer {
+/**
+ * Opens a PKCS#8 PEM key (P-256, P-384, Ed25519 or RSA) for signing. An RSA key signs with PKCS #1 unless `pss` is
+ * true. Throws TypeError on any other key.
+ */
+export function openLocalSigner(pkcs8Pem: Secret, options: { readonly pss?: boolean } = {}): Signer {
 	const privateKey = createPrivateKey(pkcs8Pem.reveal());
-	const { algorithm, hash } = algorithmOf(privateKey);
+	const publicKey = createPublicKey(privateKey);
+	const algorithm = signatureAlgorithmOfKey(publicKey, options);
+	let isClosed = false;
+	const signSync = (data: Uint8Array): Uint8Array => {
+		if (isClosed) throw new SignerUnavailable('the key was closed');
+		return signWith(privateKey, algorithm, data);
+	};
 	return {
 		algorithm,
-		publicKey: createPublicKey(privateKey),
+		publicKey,
 		// Signing is synchronous: 20 µs on this thread cost less than a trip to another one.
-		sign: async (data) => sign(hash, data, privateKey),
+		sign: async (data) => signSync(data),
+		signSync,
+		isAvailable: () => !isClosed,
+		close: async () => {
+			isClosed = true;
+		},
 	};
 }
 
-interface SigningAlgorithm {
-	readonly algorithm: Signer['algorithm'];
-	readonly hash: 'sha256' | 'sha384' | null;
-}
-
-function algorithmOf(key: KeyObject): SigningAlgorithm {
-	const curve = key.asymmetricKeyDetails?.namedCurve;
-	if (key.asymmetricKeyType === 'ed25519') return { algorithm: 'Ed25519', hash: null };
-	if (key.asymmetricKeyType === 'rsa') return { algorithm: 'sha256WithRSAEncryption', hash: 'sha256' };
-	if (curve === 'prime256v1') return { algorithm: 'ecdsa-with-SHA256', hash: 'sha256' };
-	if (curve === 'secp384r1') return { algorithm: 'ecdsa-with-SHA384', hash: 'sha384' };
-	throw new TypeError('a signing key must be P-256, P-384, Ed25519 or RSA');
+function signWith(privateKey: KeyObject, algorithm: SignatureAlgorithm, data: Uint8Array): Uint8Array {
+	const key = algorithm === 'rsassa-pss-SHA256' ? { key: privateKey, ...PSS_OPTIONS } : privateKey;
+	return sign(SIGNATURE_HASH[algorithm], data, key);
 }

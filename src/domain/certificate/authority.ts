@@ -1,7 +1,7 @@
 // The authorities of the platform: a root that signs two issuing authorities, one for partners' clients and
 // one for the platform's own servers, services and operators. Made at the first start, kept in the key
 // store, and checked against each other at every start.
-import { generateKeyPairSync, verify, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
@@ -12,7 +12,7 @@ import { issueCertificate } from './issue-certificate.ts';
 import type { Issuer } from './issuer.ts';
 import type { AuthorityName } from './profile.ts';
 import { subjectPublicKeyOf } from './public-key.ts';
-import { SIGNATURE_HASH, signatureAlgorithmOf } from './signature-algorithm.ts';
+import { signatureAlgorithmOf, verifySignature } from './signature-algorithm.ts';
 import type { Signer } from './signer.ts';
 import { encodeName } from './x509-certificate.ts';
 import { parseCertificate } from './x509-parse.ts';
@@ -126,7 +126,7 @@ function openAuthority(
 	if (
 		algorithm === undefined ||
 		!certificate.ca ||
-		!verify(SIGNATURE_HASH[algorithm], parsed.signed, signerKey, parsed.signature)
+		!verifySignature(algorithm, parsed.signed, signerKey, parsed.signature)
 	)
 		throw new Error(`the stored certificate of ${name} was not issued by the root of this platform`);
 	const certificatePem = certificate.toString();

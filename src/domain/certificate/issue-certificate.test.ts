@@ -25,6 +25,7 @@ import { issuePlatformCertificate } from './issue-platform-certificate.ts';
 import type { Issuer } from './issuer.ts';
 import { lintCertificate } from './lint-certificate.ts';
 import { PROFILES } from './profile.ts';
+import { SignerUnavailable } from './signer.ts';
 import { formatSpiffeId } from './spiffe-id.ts';
 import { encodeName, encodeTbs } from './x509-certificate.ts';
 import type { TbsFields } from './x509-certificate.ts';
@@ -282,6 +283,18 @@ test('signs with every kind of authority key', async () => {
 	const { privateKey } = generateKeyPairSync('x25519');
 	const pem = new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
 	assert.throws(() => openLocalSigner(pem), TypeError);
+});
+
+test('refuses as unavailable while the key of the authority cannot be used, and hides why', async () => {
+	const sign = () => Promise.reject(new SignerUnavailable('the token is gone', { retryAfterSeconds: 7 }));
+	const signer = { ...partnerIssuing.signer, sign };
+	const refused = await issueCertificate({ ...partnerIssuing, signer }, clientRequest, deps);
+	assert.ok(!refused.ok && refused.fault.code === 'authority_unavailable');
+	assert.equal(refused.fault.retryAfterSeconds, 7);
+	assert.match(refused.fault.internal ?? '', /the token is gone/);
+	assert.doesNotMatch(refused.fault.detail, /token/);
+	const broken = { ...partnerIssuing.signer, sign: () => Promise.reject(new TypeError('a bug')) };
+	await assert.rejects(issueCertificate({ ...partnerIssuing, signer: broken }, clientRequest, deps), TypeError);
 });
 
 test('makes chains that openssl accepts strictly, for their purpose only', {

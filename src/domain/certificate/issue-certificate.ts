@@ -14,7 +14,7 @@ import { encodePem } from './pem.ts';
 import { BACKDATE_MS, LIFETIME_MS_MIN, PROFILES } from './profile.ts';
 import type { Profile, ProfileName } from './profile.ts';
 import type { SubjectPublicKey } from './public-key.ts';
-import type { Signer } from './signer.ts';
+import { SignerUnavailable } from './signer.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 import { certificateThumbprint } from './thumbprint.ts';
 import { encodeCertificate, encodeName, encodeTbs } from './x509-certificate.ts';
@@ -63,10 +63,11 @@ export interface IssueDependencies {
 }
 
 const HOST_NAMES_MAX = 50;
+const UNAVAILABLE = 'The certificate authority cannot issue certificates at the moment.';
 
 /**
  * Issues a certificate. Faults: `input_invalid` for a lifetime or name outside of the profile,
- * `authority_unavailable` when the authority itself is not valid now.
+ * `authority_unavailable` when the authority itself is not valid now, or its key cannot be used.
  */
 export async function issueCertificate(
 	issuer: Issuer,
@@ -93,7 +94,9 @@ export async function issueCertificate(
 	});
 	const linted = lintCertificate(tbs, request.profile, issuer);
 	if (!linted.ok) throw new Error(`a certificate did not pass the linter: ${linted.fault.join('; ')}`);
-	const der = await signCertificate(linted.value, issuer.signer);
+	const signed = await signCertificate(linted.value, issuer);
+	if (!signed.ok) return signed;
+	const der = signed.value;
 	const pem = encodePem('CERTIFICATE', der);
 	return ok({
 		der,
@@ -107,8 +110,18 @@ export async function issueCertificate(
 }
 
 /** Signs what the linter has passed, and nothing else. */
-async function signCertificate(linted: LintedCertificate, signer: Signer): Promise<Buffer> {
-	return encodeCertificate(linted.tbs, signer.algorithm, await signer.sign(linted.tbs));
+async function signCertificate(
+	linted: LintedCertificate,
+	{ name, signer }: Pick<Issuer, 'name' | 'signer'>,
+): Promise<Result<Buffer, Fault>> {
+	try {
+		return ok(encodeCertificate(linted.tbs, signer.algorithm, await signer.sign(linted.tbs)));
+	} catch (error) {
+		if (!(error instanceof SignerUnavailable)) throw error;
+		const { retryAfterSeconds } = error;
+		const internal = `the key of ${name} cannot be used: ${error.message}`;
+		return fail(fault('authority_unavailable', UNAVAILABLE, { internal, retryAfterSeconds }));
+	}
 }
 
 interface Validity {
@@ -133,7 +146,7 @@ function decideValidity(
 	const notAfterMs = Math.floor(wished / 1000) * 1000;
 	if (nowMs < issuer.notBeforeMs || notAfterMs <= nowMs)
 		return fail(
-			fault('authority_unavailable', 'The certificate authority cannot issue certificates at the moment.', {
+			fault('authority_unavailable', UNAVAILABLE, {
 				internal: `the certificate of ${issuer.name} is not valid now; check the clock, or renew the authority`,
 			}),
 		);

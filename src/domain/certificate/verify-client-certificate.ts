@@ -2,7 +2,7 @@
 // else: not the issuer's name, not a chain that the peer sent, not OpenSSL's verdict, not its text output.
 // RFC 5280 §6 for a path of length one; SPIFFE X509-SVID §5 for the name. Revocation is not decided here:
 // the caller looks the thumbprint up on every request, and checks the dates again.
-import { verify, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
@@ -13,7 +13,8 @@ import { OID } from './object-identifier.ts';
 import { PROFILES } from './profile.ts';
 import type { AuthorityName } from './profile.ts';
 import { parsePublicKey } from './public-key.ts';
-import { SIGNATURE_HASH, signatureAlgorithmOf } from './signature-algorithm.ts';
+import { signatureAlgorithmOf, verifySignature } from './signature-algorithm.ts';
+import type { SignatureAlgorithm } from './signer.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 import type { SpiffeId } from './spiffe-id.ts';
 import { certificateThumbprint } from './thumbprint.ts';
@@ -142,12 +143,12 @@ function findSigner(
 	const algorithm = signatureAlgorithmOf(tbs.signatureAlgorithm);
 	if (authority === undefined || algorithm === undefined || !tbs.issuer.equals(authority.subject)) return undefined;
 	if (!fitsKey(algorithm, authority.publicKey)) return undefined;
-	return verify(SIGNATURE_HASH[algorithm], signed, authority.publicKey, signature) ? authority : undefined;
+	return verifySignature(algorithm, signed, authority.publicKey, signature) ? authority : undefined;
 }
 
-function fitsKey(algorithm: keyof typeof SIGNATURE_HASH, key: KeyObject): boolean {
+function fitsKey(algorithm: SignatureAlgorithm, key: KeyObject): boolean {
 	if (algorithm === 'Ed25519') return key.asymmetricKeyType === 'ed25519';
-	return key.asymmetricKeyType === (algorithm === 'sha256WithRSAEncryption' ? 'rsa' : 'ec');
+	return key.asymmetricKeyType === (algorithm.startsWith('ecdsa') ? 'ec' : 'rsa');
 }
 
 /** The extensions that are understood here; RFC 5280 §4.2 wants every other critical one to be refused. */

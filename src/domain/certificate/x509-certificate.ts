@@ -5,7 +5,7 @@ import { derSetOfOne, derTime, derUtf8String } from './der.ts';
 import { OID } from './object-identifier.ts';
 import type { SubjectPublicKey } from './public-key.ts';
 import { ALGORITHM_IDENTIFIER } from './signature-algorithm.ts';
-import type { Signer } from './signer.ts';
+import type { SignatureAlgorithm } from './signer.ts';
 
 /** The parts of a distinguished name that our certificates use; without any, the name is empty. */
 export interface DistinguishedName {
@@ -17,7 +17,7 @@ export interface DistinguishedName {
 export interface TbsFields {
 	/** Big-endian bytes of the serial number, positive. */
 	readonly serial: Uint8Array;
-	readonly algorithm: Signer['algorithm'];
+	readonly algorithm: SignatureAlgorithm;
 	/** DER Name of the issuer, byte for byte as in its own certificate. */
 	readonly issuer: Uint8Array;
 	/** DER Name of the subject. */
@@ -55,6 +55,6 @@ export function encodeTbs(fields: TbsFields): Buffer {
 }
 
 /** Puts the signature under a TBSCertificate: the DER certificate. */
-export function encodeCertificate(tbs: Uint8Array, algorithm: Signer['algorithm'], signature: Uint8Array): Buffer {
+export function encodeCertificate(tbs: Uint8Array, algorithm: SignatureAlgorithm, signature: Uint8Array): Buffer {
 	return derSequence(tbs, ALGORITHM_IDENTIFIER[algorithm], derBitString(signature));
 }

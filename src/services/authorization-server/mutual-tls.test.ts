@@ -61,6 +61,8 @@ async function makeAuthorities(): Promise<Authorities> {
 				algorithm: 'ecdsa-with-SHA256',
 				publicKey: createPublicKey(key),
 				sign: async (data) => sign('sha256', data, key),
+				isAvailable: () => true,
+				close: async () => undefined,
 			};
 		},
 	});
