@@ -6,6 +6,7 @@ export type KeyPurpose =
 	| 'certificate-authority'
 	| 'token-signing'
 	| 'assertion-signing'
+	| 'dpop-nonce'
 	| 'ledger-signing'
 	| 'server'
 	| 'service';

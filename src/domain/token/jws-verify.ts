@@ -12,7 +12,8 @@ export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256';
 const KEYS_MAX = 64;
 const RSA_BITS_MIN = 2048;
 const RSA_BITS_MAX = 8192;
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const;
+/** Members of a JWK that hold secret material. */
+export const PRIVATE_JWK_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const;
 
 /** The one algorithm that a public key may be used with; undefined for keys that are not accepted at all. */
 export function algorithmOfKey(key: KeyObject): JwsAlgorithm | undefined {
@@ -48,7 +49,8 @@ export function verifyJws(token: string, keys: ReadonlyMap<string, KeyObject>): 
 	return decoded;
 }
 
-function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput: string, signature: Buffer): boolean {
+/** Tells whether `key` made `signature` with `algorithm`, which must be the key's own. */
+export function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput: string, signature: Buffer): boolean {
 	const data = Buffer.from(signingInput, 'latin1');
 	switch (algorithm) {
 		case 'ES256':
@@ -84,7 +86,7 @@ export function parseJwkSet(value: unknown): ReadonlyMap<string, KeyObject> | un
 }
 
 function parsePublicJwk(jwk: { readonly [name: string]: unknown }): KeyObject | undefined {
-	for (const name of PRIVATE_MEMBERS) if (Object.hasOwn(jwk, name)) return undefined;
+	for (const name of PRIVATE_JWK_MEMBERS) if (Object.hasOwn(jwk, name)) return undefined;
 	if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return undefined;
 	const operations = jwk['key_ops'];
 	if (operations !== undefined && (!Array.isArray(operations) || !operations.includes('verify'))) return undefined;

@@ -37,9 +37,13 @@ const REFUSED_HEADER_MEMBERS = ['crit', 'b64', 'zip', 'enc', 'jwk', 'jku', 'x5u'
 
 /**
  * Splits a compact JWS: exactly three segments of canonical base64url (no padding, white space or loose bits), a header
- * that is one JSON object without repeated members. The payload may be empty here; a JWT's is not.
+ * that is one JSON object without repeated members. The payload may be empty here; a JWT's is not. `refusedMembers` of the
+ * header are the usual ones, unless a kind of token has rules of its own.
  */
-export function decodeJws(token: string): Result<DecodedJws, JwsRefusal> {
+export function decodeJws(
+	token: string,
+	refusedMembers: readonly string[] = REFUSED_HEADER_MEMBERS,
+): Result<DecodedJws, JwsRefusal> {
 	if (token.length > TOKEN_LENGTH_MAX) return fail('size');
 	const first = token.indexOf('.');
 	const second = token.indexOf('.', first + 1);
@@ -50,7 +54,7 @@ export function decodeJws(token: string): Result<DecodedJws, JwsRefusal> {
 	if (headerBytes === undefined || payload === undefined || signature === undefined) return fail('encoding');
 	const header = parseJsonObject(headerBytes);
 	if (header === undefined) return fail('header');
-	for (const name of REFUSED_HEADER_MEMBERS) if (Object.hasOwn(header, name)) return fail('header member');
+	for (const name of refusedMembers) if (Object.hasOwn(header, name)) return fail('header member');
 	return ok({ header, signingInput: token.slice(0, second), payload, signature });
 }
 
