@@ -20,6 +20,7 @@ export const FAULTS = {
 	// admitRequest
 	malformed_request: { owner: 'client', status: 400, title: 'The request is not valid HTTP', retry: 'never' },
 	body_too_large: { owner: 'client', status: 413, title: 'The request body is too large', retry: 'never' },
+	request_timeout: { owner: 'client', status: 408, title: 'The request did not come in time', retry: 'later' },
 	target_too_long: { owner: 'client', status: 414, title: 'The request target is too long', retry: 'never' },
 	misdirected_request: { owner: 'client', status: 421, title: 'This host is not served here', retry: 'never' },
 	header_fields_too_large: {

@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { ClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { readPeerFacts } from './tls-server.ts';
+import { readPeerFacts } from './peer-facts.ts';
 
 const PLAIN: Connection = { address: '', serverName: undefined, certificate: undefined };
 

@@ -1,16 +1,9 @@
 // The services of the control thread behind their TLS listeners: the authorization server and the admin API.
 import type { IncomingMessage } from 'node:http';
-import type { Server } from 'node:https';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
-import {
-	closeServer,
-	createTlsServer,
-	listenOn,
-	replaceServerIdentity,
-	serveRequests,
-	type TlsServerOptions,
-	type UnparsableListener,
-} from '../../adapters/http/tls-server.ts';
+import type { RefusalListener } from '../../adapters/http/http1-connections.ts';
+import { createListener, type Listener, type ListenerOptions } from '../../adapters/http/listener.ts';
+import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { Authorities, Authority } from '../../domain/certificate/authority.ts';
@@ -23,7 +16,7 @@ import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import { publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { fault } from '../../kernel/faults.ts';
+import { FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
@@ -68,34 +61,27 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 	const requestId = createRequestIds(systemRandom);
 	const authorization = openAuthorizationServer(options, requestId);
 	const admin = openAdminApi(options, requestId);
-	const authorizationServerPort = await listenOn(
-		authorization.server,
+	const authorizationServerPort = await authorization.listen(
 		listeners.authorizationServer.host,
 		listeners.authorizationServer.port,
 		false,
 	);
-	const adminPort = await listenOn(admin.server, listeners.admin.host, listeners.admin.port, false);
+	const adminPort = await admin.listen(listeners.admin.host, listeners.admin.port, false);
 	return {
 		authorizationServerPort,
 		adminPort,
 		replaceIdentities(identities) {
-			replaceServerIdentity(authorization.server, { ...authorization.tls, identity: identities.authorizationServer });
-			replaceServerIdentity(admin.server, { ...admin.tls, identity: identities.admin });
+			authorization.replaceIdentity(identities.authorizationServer);
+			admin.replaceIdentity(identities.admin);
 		},
 		async close(graceMs) {
-			await Promise.all([closeServer(authorization.server, graceMs), closeServer(admin.server, graceMs)]);
+			await Promise.all([authorization.close(graceMs), admin.close(graceMs)]);
 		},
 	};
 }
 
-interface Listener {
-	readonly server: Server;
-	readonly tls: TlsServerOptions;
-}
-
 function openAuthorizationServer(options: ServicesOptions, requestId: () => string): Listener {
 	const { authorities, configuration } = options;
-	const tls = tlsOptions(options, options.identities.authorizationServer, authorities.partnerIssuing);
 	const connectionOf = readerOf(configuration.trustDomain, authorities.partnerIssuing);
 	const handle = createAuthorizationServer({
 		issuer: configuration.issuer,
@@ -112,24 +98,21 @@ function openAuthorizationServer(options: ServicesOptions, requestId: () => stri
 			options.log.error('the authorization server failed', { ...describeError(error), 'request.id': id });
 		},
 	});
-	const server = createTlsServer(tls);
-	serveRequests(
-		server,
-		(request, response, expectsContinue) => {
+	return createListener({
+		...tlsOptions(options, options.identities.authorizationServer, authorities.partnerIssuing),
+		serve: (request, response, _socket, expectsContinue) => {
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
 			handle(request, response);
 		},
-		recordUnparsable(options.audit, 'token.refused', requestId),
-	);
-	return { server, tls };
+		onRefusal: recordRefusal(options.audit, 'token.refused', requestId),
+	});
 }
 
 const NO_CERTIFICATE = fault('certificate_missing', 'Connect with a client certificate.');
 
 function openAdminApi(options: ServicesOptions, requestId: () => string): Listener {
 	const { authorities, configuration } = options;
-	const tls = tlsOptions(options, options.identities.admin, authorities.platformIssuing);
 	const connectionOf = readerOf(configuration.trustDomain, authorities.platformIssuing);
 	const api = createAdminApi({
 		store: options.store,
@@ -147,19 +130,21 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 		log: options.log,
 	});
 	const listener = createAdminListener(api, { connectionOf, log: options.log });
-	const server = createTlsServer(tls);
-	serveRequests(
-		server,
-		(request, response, expectsContinue) => {
+	return createListener({
+		...tlsOptions(options, options.identities.admin, authorities.platformIssuing),
+		serve: (request, response, _socket, expectsContinue) => {
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
 		},
-		recordUnparsable(options.audit, 'admin.request', requestId),
-	);
-	return { server, tls };
+		onRefusal: recordRefusal(options.audit, 'admin.request', requestId),
+	});
 }
 
-function tlsOptions(options: ServicesOptions, identity: TlsIdentity, clients: Authority): TlsServerOptions {
+function tlsOptions(
+	options: ServicesOptions,
+	identity: TlsIdentity,
+	clients: Authority,
+): Pick<ListenerOptions, 'identity' | 'clientAuthorities' | 'connectionsMax'> {
 	const clientAuthorities = [options.authorities.root.certificatePem, clients.certificatePem];
 	return { identity, clientAuthorities, connectionsMax: options.connectionsMax };
 }
@@ -174,17 +159,17 @@ function readerOf(trustDomain: string, authority: Authority): (request: Incoming
 	return (request) => read(request.socket);
 }
 
-function recordUnparsable(audit: AuditSink, type: string, newRequestId: () => string): UnparsableListener {
-	return (socket, reason, status) => {
+function recordRefusal(audit: AuditSink, type: string, newRequestId: () => string): RefusalListener {
+	return (socket, { code }) => {
 		const requestId = newRequestId();
 		audit.recordBuffered({
 			time: new Date(systemClock.nowMs()).toISOString(),
 			type,
 			requestId,
-			actor: { address: socket.remoteAddress ?? '' },
+			actor: { address: addressOf(socket) },
 			decision: 'deny',
-			reason,
-			status,
+			reason: code,
+			status: FAULTS[code].status,
 		});
 		return requestId;
 	};

@@ -2,13 +2,8 @@
 // all gateway threads share.
 import { createPrivateKey } from 'node:crypto';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
-import {
-	closeServer,
-	createTlsServer,
-	listenOn,
-	replaceServerIdentity,
-	serveRequests,
-} from '../../adapters/http/tls-server.ts';
+import { createListener } from '../../adapters/http/listener.ts';
+import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { openUpstreamClient } from '../../adapters/http/upstream-client.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
@@ -24,6 +19,7 @@ import { createAssertionMinter } from '../../domain/token/assertion.ts';
 import { parseJwkSet } from '../../domain/token/jws-verify.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
+import { FAULTS } from '../../kernel/faults.ts';
 import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
@@ -89,12 +85,6 @@ export async function openGatewayServer(
 			log,
 		}),
 	);
-	const tls = {
-		clientAuthorities: [start.rootCa, start.partnerCa],
-		ticketKeys: Buffer.from(start.ticketKeys),
-		connectionsMax: start.connectionsMax,
-	};
-	const server = createTlsServer({ ...tls, identity: start.listener });
 	const connectionOf = createConnectionReader(
 		createClientCertificateVerifier({
 			trustDomain: configuration.trustDomain,
@@ -103,27 +93,30 @@ export async function openGatewayServer(
 		systemClock,
 	);
 	const handle = createGateway(context);
-	serveRequests(
-		server,
-		(request, response, expectsContinue) => {
-			handle(request, response, connectionOf(request.socket), expectsContinue);
+	const listener = createListener({
+		identity: start.listener,
+		clientAuthorities: [start.rootCa, start.partnerCa],
+		ticketKeys: Buffer.from(start.ticketKeys),
+		connectionsMax: start.connectionsMax,
+		serve: (request, response, socket, expectsContinue) => {
+			handle(request, response, connectionOf(socket), expectsContinue);
 		},
-		(socket, reason, status) => {
+		onRefusal: (socket, { code }) => {
 			const requestId = newRequestId();
 			audit.recordBuffered({
 				time: new Date(systemClock.nowMs()).toISOString(),
 				type: 'gateway.request',
 				requestId,
-				actor: { address: connectionOf(socket).address },
+				actor: { address: addressOf(socket) },
 				decision: 'deny',
-				reason,
-				status,
+				reason: code,
+				status: FAULTS[code].status,
 			});
 			return requestId;
 		},
-	);
+	});
 	const { host } = configuration.listeners.gateway;
-	const port = await listenOn(server, host, start.port, true);
+	const port = await listener.listen(host, start.port, true);
 	const sweep = setInterval(() => directory.forgetExpired(nowSeconds(systemClock)), SWEEP_MS);
 	sweep.unref();
 	return {
@@ -135,13 +128,13 @@ export async function openGatewayServer(
 			for (const change of changes) directory.apply(change);
 			return directory.sequence;
 		},
-		replaceIdentity(listener, service) {
-			replaceServerIdentity(server, { ...tls, identity: listener });
+		replaceIdentity(identity, service) {
+			listener.replaceIdentity(identity);
 			upstreams.replaceIdentity(service);
 		},
 		async close(graceMs) {
 			clearInterval(sweep);
-			await closeServer(server, graceMs);
+			await listener.close(graceMs);
 			await upstreams.close();
 			await audit.flush();
 			await audit.close();

@@ -1,6 +1,5 @@
 // Everything that is known of one request on its way through the pipeline. One object of one shape per request: each
 // stage fills its own part, later stages read it. No stage hangs anything else on it.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
@@ -8,6 +7,7 @@ import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { GatewayRoute } from './compile-route.ts';
+import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
 
 /** Whom the request speaks for, once it is authenticated. */
 export interface Principal {
@@ -20,8 +20,8 @@ export interface Principal {
 export type ExchangeState = 'open' | 'answered' | 'aborted';
 
 export class Exchange {
-	readonly request: IncomingMessage;
-	readonly response: ServerResponse;
+	readonly request: DownstreamRequest;
+	readonly response: DownstreamResponse;
 	readonly connection: Connection;
 	readonly requestId: string;
 	readonly startedAtMs: number;
@@ -76,8 +76,8 @@ export class Exchange {
 	abort: (() => void) | undefined = undefined;
 
 	constructor(
-		request: IncomingMessage,
-		response: ServerResponse,
+		request: DownstreamRequest,
+		response: DownstreamResponse,
 		connection: Connection,
 		requestId: string,
 		startedAtMs: number,

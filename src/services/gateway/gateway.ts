@@ -1,9 +1,9 @@
 // The gateway as a request listener: takes a request, runs it through the pipeline, answers, and writes it down. This is
 // the edge at which a bug is caught: once, answered 500, logged and recorded, never turned into a 4xx.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError } from '../../kernel/log.ts';
+import { abandonAnswer, type DownstreamRequest, type DownstreamResponse } from './downstream.ts';
 import { Exchange } from './exchange.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { recordExchange } from './record-exchange.ts';
@@ -11,8 +11,8 @@ import { sendProblem, sendResponse } from './send-answer.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 export type GatewayListener = (
-	request: IncomingMessage,
-	response: ServerResponse,
+	request: DownstreamRequest,
+	response: DownstreamResponse,
 	connection: Connection,
 	expectsContinue: boolean,
 ) => void;
@@ -58,7 +58,7 @@ function finish(exchange: Exchange, context: GatewayContext, outcome: Fault | un
 		conclude(exchange, context, outcome);
 	} catch (thrown) {
 		reportBug(exchange, context, thrown);
-		exchange.response.destroy();
+		abandonAnswer(exchange.response);
 	}
 }
 
@@ -112,7 +112,7 @@ function answerSafely(exchange: Exchange, context: GatewayContext, outcome: Faul
 		answer(exchange, outcome);
 	} catch (thrown) {
 		reportBug(exchange, context, thrown);
-		exchange.response.destroy();
+		abandonAnswer(exchange.response);
 	}
 }
 

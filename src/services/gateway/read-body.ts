@@ -1,5 +1,6 @@
 // Stage readBody: takes the body of the request in, up to the bound of the operation. Nothing is read of a body whose
 // caller was refused earlier: who waits for `100 Continue` hears it only here.
+import { BrokenBody } from '../../domain/api/broken-body.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
@@ -41,8 +42,9 @@ function collectBody(exchange: Exchange, bytesMax: number, tooLarge: Fault): Pro
 		request.once('close', () => {
 			settle(fault('malformed_request', 'The connection ended before the body did.'));
 		});
-		request.once('error', () => {
-			settle(fault('malformed_request', 'The body could not be read to its end.'));
+		request.once('error', (error) => {
+			const code = error instanceof BrokenBody ? error.code : 'malformed_request';
+			settle(fault(code, 'The body could not be read to its end.'));
 		});
 	});
 }

@@ -3,6 +3,7 @@
 import { FORWARDED_RESPONSE_HEADERS } from '../../domain/api/http-headers.ts';
 import { FAULTS, type Fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
+import { closeAfterAnswer } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 
@@ -78,9 +79,10 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 	if (outcome.retryAfterSeconds !== undefined) headers.push('retry-after', String(outcome.retryAfterSeconds));
 	const allow = outcome.members?.['allow'];
 	if (Array.isArray(allow)) headers.push('allow', allow.join(', '));
-	if (closing) exchange.response.shouldKeepAlive = false;
+	if (closing) closeAfterAnswer(exchange.response);
 	exchange.response.writeHead(status, headers);
-	exchange.response.end(exchange.request.method === 'HEAD' ? undefined : body);
+	if (exchange.request.method === 'HEAD') exchange.response.end();
+	else exchange.response.end(body);
 }
 
 function commonHeaders(exchange: Exchange): string[] {

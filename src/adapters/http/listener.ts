@@ -1,0 +1,130 @@
+// A TLS listener: takes TCP connections, lets a guard look at each of them before TLS begins, and hands what passes the
+// handshake to HTTP. Bounded in connections and in time; every listener of the platform is made here.
+import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createHttp1Connections, type RefusalListener, type RequestListener } from './http1-connections.ts';
+import { type ConnectionSource, rememberSource } from './peer-facts.ts';
+import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
+
+/**
+ * Looks at a TCP connection before TLS begins. It calls `pass`, at once or later, to let the connection in, with the
+ * source that a trusted hop gave where there is one; or it destroys the socket. What it reads beyond its own part of
+ * the bytes it puts back with `unshift`, and it leaves the socket paused and without listeners of its own.
+ */
+export type ConnectionGuard = (socket: Socket, pass: (source?: ConnectionSource) => void) => void;
+
+export interface ListenerTimeouts {
+	readonly handshakeMs: number;
+	readonly headersMs: number;
+	readonly requestMs: number;
+	readonly keepAliveMs: number;
+}
+
+export interface ListenerOptions {
+	readonly identity: ServerIdentity;
+	/** Authorities that are named to the client when its certificate is asked for (PEM). */
+	readonly clientAuthorities: readonly string[];
+	/** Session ticket keys, 48 bytes, the same in all threads of a listener. */
+	readonly ticketKeys?: Buffer;
+	/** Most connections at once; further ones are closed as they come. Default 10,000. */
+	readonly connectionsMax?: number;
+	readonly guard?: ConnectionGuard;
+	readonly timeouts?: Partial<ListenerTimeouts>;
+	readonly serve: RequestListener;
+	readonly onRefusal: RefusalListener;
+}
+
+export interface Listener {
+	/** Listens; resolves with the port. `isShared` lets several threads of this process listen on the same port. */
+	listen(host: string, port: number, isShared: boolean): Promise<number>;
+	/** Shows another certificate from the next handshake on; open connections live on. */
+	replaceIdentity(identity: ServerIdentity): void;
+	/** Takes no more connections, lets running requests end for at most `graceMs`, then cuts what is left. */
+	close(graceMs: number): Promise<void>;
+}
+
+const TIMEOUTS: ListenerTimeouts = {
+	handshakeMs: 10_000,
+	headersMs: 10_000,
+	requestMs: 60_000,
+	keepAliveMs: 65_000,
+};
+
+/** How often a listener that is closing looks for connections that have become idle. */
+const DRAIN_MS = 25;
+
+/** Makes a listener; it takes connections once `listen` is called. */
+export function createListener(options: ListenerOptions): Listener {
+	const timeouts = { ...TIMEOUTS, ...options.timeouts };
+	const http1 = createHttp1Connections(timeouts, options.serve, options.onRefusal);
+	/** All TCP connections, and the TLS connections on them where the handshake is over. */
+	const connected = new Set<Socket>();
+	const secured = new Set<TLSSocket>();
+	const tls = createTlsServer({
+		...secureContextOptions(options.identity, options.clientAuthorities),
+		...(options.ticketKeys === undefined ? undefined : { ticketKeys: options.ticketKeys }),
+		requestCert: true,
+		rejectUnauthorized: false,
+		ALPNProtocols: ['http/1.1'],
+		handshakeTimeout: timeouts.handshakeMs,
+	});
+	tls.on('secureConnection', (socket) => {
+		secured.add(socket);
+		socket.once('close', () => secured.delete(socket));
+		http1.take(socket);
+	});
+	// A handshake that fails is the client's affair; it has been told by an alert.
+	tls.on('tlsClientError', (_error, socket) => socket.destroy());
+	const tcp = createTcpServer({ noDelay: true }, (socket) => {
+		connected.add(socket);
+		socket.once('close', () => connected.delete(socket));
+		// What fails on a connection ends it, and nothing else.
+		socket.on('error', () => socket.destroy());
+		const pass = (source?: ConnectionSource): void => {
+			if (socket.destroyed) return;
+			if (source !== undefined) rememberSource(socket, source);
+			tls.emit('connection', socket);
+		};
+		if (options.guard === undefined) pass();
+		else options.guard(socket, pass);
+	});
+	tcp.maxConnections = options.connectionsMax ?? 10_000;
+	return {
+		listen: (host, port, isShared) => listenOn(tcp, host, port, isShared),
+		replaceIdentity(identity) {
+			tls.setSecureContext(secureContextOptions(identity, options.clientAuthorities));
+		},
+		close: (graceMs) =>
+			new Promise((resolve) => {
+				const endIdle = (): void => {
+					for (const socket of secured) if (http1.isIdle(socket)) socket.destroy();
+				};
+				endIdle();
+				const drain = setInterval(endIdle, DRAIN_MS);
+				const cut = setTimeout(() => {
+					for (const socket of connected) socket.destroy();
+				}, graceMs);
+				tcp.close(() => {
+					clearInterval(drain);
+					clearTimeout(cut);
+					http1.close();
+					resolve();
+				});
+			}),
+	};
+}
+
+/** Lets a server listen; resolves with the port. */
+export function listenOn(server: TcpServer, host: string, port: number, isShared: boolean): Promise<number> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen({ host, port, reusePort: isShared, backlog: 1024 }, () => {
+			server.removeListener('error', reject);
+			// SECURITY: from now on an error is a connection that could not be taken, mostly for want of a file handle. It
+			// comes from outside, so it must not end the thread. test/attack/listener.test.ts
+			server.on('error', () => undefined);
+			const address = server.address();
+			resolve(typeof address === 'object' && address !== null ? address.port : port);
+		});
+	});
+}

@@ -1,0 +1,51 @@
+// What a TLS connection tells about its client, before anything is believed of it.
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+/** Where a connection comes from, in the words of a trusted hop in front of the listener. */
+export interface ConnectionSource {
+	/** Address of the client, without a port. */
+	readonly address: string;
+}
+
+/** What a TLS connection tells about its client. */
+export interface PeerFacts {
+	readonly address: string;
+	readonly serverName: string | undefined;
+	/** DER of the certificate that the client presented and proved to hold the key of; undefined for none. */
+	readonly certificate: Buffer | undefined;
+}
+
+const sources = new WeakMap<Socket, ConnectionSource>();
+
+/** Remembers, for a TCP connection that is yet to speak TLS, where a trusted hop says that it comes from. */
+export function rememberSource(connection: Socket, source: ConnectionSource): void {
+	sources.set(connection, source);
+}
+
+/** Tells what a trusted hop said of the TCP connection below a TLS connection; undefined when there was none. */
+export function sourceOf(socket: Socket): ConnectionSource | undefined {
+	// Node documents no way from the TLS socket to the TCP socket that it was made from; this is the one that there is.
+	const below = (socket as { readonly _parent?: Socket | null })._parent;
+	return below === undefined || below === null ? undefined : sources.get(below);
+}
+
+/** The address of the client of a connection: what a trusted hop said, or the address of the peer. */
+export function addressOf(socket: Socket): string {
+	return sourceOf(socket)?.address ?? plainAddress(socket.remoteAddress ?? '');
+}
+
+/** Reads what a TLS connection tells about its client; call it once per connection, after the handshake. */
+export function readPeerFacts(socket: TLSSocket): PeerFacts {
+	const serverName = (socket as { readonly servername?: string | false | null }).servername;
+	return {
+		address: addressOf(socket),
+		serverName: typeof serverName === 'string' ? serverName.toLowerCase() : undefined,
+		certificate: socket.getPeerX509Certificate()?.raw,
+	};
+}
+
+/** Writes an IPv4 address that came over an IPv6 socket in its plain form. */
+function plainAddress(address: string): string {
+	return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}

@@ -1,0 +1,28 @@
+// Answers to what is no HTTP request that a listener could be given: written to the socket as they are.
+import { STATUS_CODES } from 'node:http';
+import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
+import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
+
+export const MALFORMED = fault('malformed_request', 'Send one well-formed HTTP/1.1 request.');
+export const NO_TUNNEL = fault('method_not_implemented', 'This server opens no tunnels.');
+export const TOO_MANY_FIELDS = fault('header_fields_too_large', 'Keep the header fields under 16 KiB.');
+export const TOO_SLOW = fault('request_timeout', 'Send the whole request without long pauses.');
+
+/** Writes the answer to a fault out as HTTP/1.1, ready for the socket. The connection ends with it. */
+export function writeRawAnswer(refusal: Fault, requestId: string): string {
+	const { status } = FAULTS[refusal.code];
+	const body = renderProblem(refusal, requestId);
+	return [
+		`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`,
+		`x-request-id: ${requestId}`,
+		`content-type: ${PROBLEM_MEDIA_TYPE}`,
+		`content-length: ${Buffer.byteLength(body)}`,
+		'cache-control: no-store',
+		'strict-transport-security: max-age=31536000; includeSubDomains',
+		'x-content-type-options: nosniff',
+		"content-security-policy: default-src 'none'; frame-ancestors 'none'",
+		'connection: close',
+		'',
+		body,
+	].join('\r\n');
+}

@@ -1,0 +1,54 @@
+// The partner's side of an exchange, whatever the version of HTTP: what the objects of node:http and node:http2 have in
+// common, and the few things that are done differently for each. Stages use nothing of either but what stands here.
+import type { ServerResponse } from 'node:http';
+import { constants, type Http2ServerResponse } from 'node:http2';
+import type { Readable } from 'node:stream';
+
+/** A request as it came. Its stream is the body; a body that is cut short or broken is an `error` or a `close` on it. */
+export interface DownstreamRequest extends Readable {
+	readonly httpVersionMajor: number;
+	readonly httpVersionMinor: number;
+	readonly method?: string | undefined;
+	/** The request target; `:path` with HTTP/2. */
+	readonly url?: string | undefined;
+	/** Flat list of names and values as they came; with HTTP/2 the pseudo-header fields are in it. */
+	readonly rawHeaders: readonly string[];
+	/** Flat list of the trailers, once the body has ended. */
+	readonly rawTrailers: readonly string[];
+	/** Whether the whole message was received. */
+	readonly complete: boolean;
+}
+
+/** The answer to it. Emits `finish` when all is handed over, `drain` for backpressure, `close` once at the end. */
+export interface DownstreamResponse {
+	readonly headersSent: boolean;
+	readonly writableEnded: boolean;
+	readonly writableFinished: boolean;
+	/** Flat list of lower-case names and values. */
+	writeHead(status: number, headers: string[]): unknown;
+	write(chunk: Buffer | string): boolean;
+	end(): unknown;
+	end(chunk: Buffer | string): unknown;
+	end(chunk: string, encoding: 'latin1' | 'utf8'): unknown;
+	writeContinue(): void;
+	on(event: 'close' | 'finish' | 'drain', listener: () => void): unknown;
+	once(event: 'close' | 'finish' | 'drain', listener: () => void): unknown;
+}
+
+/**
+ * Sees to it that nothing is read any more after this answer; call it before `writeHead`. HTTP/1.1 ends the connection, for
+ * what follows may be a rest of the body. With HTTP/2 the stream alone is concerned, and it ends by itself.
+ */
+export function closeAfterAnswer(response: DownstreamResponse): void {
+	if (isHttp1(response)) response.shouldKeepAlive = false;
+}
+
+/** Ends an answer that cannot be finished: the partner sees that it is cut short. */
+export function abandonAnswer(response: DownstreamResponse): void {
+	if (isHttp1(response)) response.destroy();
+	else (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+}
+
+function isHttp1(response: DownstreamResponse): response is DownstreamResponse & ServerResponse {
+	return 'shouldKeepAlive' in response;
+}
