@@ -1,7 +1,8 @@
-// `certificate`: issue, list, show. The private key stays with the partner; only its certificate request comes here.
+// `certificate`: issue, list, show; what happens afterwards stands in certificate-life.ts. The private key stays with the partner; only its certificate request comes here.
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { parseIpAddress } from '../domain/certificate/host-name.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { parseDurationMs } from '../kernel/duration.ts';
 import {
@@ -15,13 +16,14 @@ import {
 } from './admin-command.ts';
 import type { WireRecord } from './admin-client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
+import { certificateLifeCommands } from './certificate-life.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
 const COLUMNS = [
 	memberColumn('id', 'id'),
-	memberColumn('client', 'clientId'),
-	memberColumn('status', 'status'),
+	{ title: 'holder', value: (record: WireRecord) => record['clientId'] ?? record['subject'] },
+	memberColumn('state', 'state'),
 	memberColumn('not after', 'notAfter'),
 	memberColumn('serial', 'serial'),
 ];
@@ -32,37 +34,51 @@ const CSR_BYTES_MAX = 16_384;
 export function certificateCommands(program: Command, io: CommandIo): void {
 	const certificate = program.command('certificate').description('certificates that the platform has issued');
 	withAdminOptions(certificate.command('issue'))
-		.description('issue a certificate to a client from its certificate request (PKCS#10, PEM)')
-		.requiredOption('--client <id>', 'the client')
+		.description('issue a certificate from a certificate request (PKCS#10, PEM): to a client, a service or a server')
+		.option('--client <id>', 'the client of a partner')
+		.option('--service <name>', 'or an internal service, by the last part of its SPIFFE id')
+		.option('--server <names>', 'or an internal server, by its host names and addresses, with commas')
 		.requiredOption('--csr <file>', 'the certificate request')
-		.option('--lifetime <duration>', 'how long it is valid, such as 30d; at most and by default 90d')
+		.option(
+			'--lifetime <duration>',
+			'how long it is valid, such as 30d; by default 90d, at most what the profile allows',
+		)
 		.option('--out <file>', 'where to write the certificate and its chain; standard output when absent')
 		.addHelpText(
 			'after',
 			`
 Examples:
   $ openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -subj / -out client.csr
-  $ sallyport certificate issue --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a --csr client.csr --out client.pem`,
+  $ sallyport certificate issue --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a --csr client.csr --out client.pem
+  $ sallyport certificate issue --server ledger.bank.internal,10.0.0.7 --csr ledger.csr --out ledger.pem`,
 		)
 		.action((options: IssueOptions) => runAdminAction(io, options, (session) => issue(session, options)));
 	withLimit(withAdminOptions(certificate.command('list')))
 		.description('list certificates, oldest first')
 		.option('--partner <id>', 'only certificates of this partner')
 		.option('--client <id>', 'only certificates of this client')
-		.option('--expiring <duration>', 'only those that end within this time, such as 30d')
+		.option('--expiring <duration>', 'only valid ones that end within this time, such as 30d')
+		.addOption(new Option('--status <status>', 'only those of this status').choices(['active', 'held', 'revoked']))
+		.option('--serial <hex>', 'only the one with this serial number')
+		.option('--thumbprint <hash>', 'only the one with this SHA-256 thumbprint (base64url)')
+		.option('--subject <name>', 'only those with exactly this subject, such as a SPIFFE id')
 		.addHelpText('after', '\nExamples:\n  $ sallyport certificate list --expiring 30d')
-		.action((options: AdminOptions & { partner?: string; client?: string; expiring?: string; limit: number }) =>
+		.action((options: ListOptions) =>
 			runAdminAction(io, options, async (session) => {
 				const withinMs = options.expiring === undefined ? undefined : durationOf('--expiring', options.expiring);
 				const filter = {
 					partnerId: options.partner,
 					clientId: options.client,
-					expiresBefore: withinMs === undefined ? undefined : new Date(systemClock.nowMs() + withinMs).toISOString(),
+					serial: options.serial?.toLowerCase().replace(/[:\s]/g, '').replace(/^0+/, ''),
+					thumbprint: options.thumbprint,
+					subject: options.subject,
+					...filterOfExpiry(options.status, withinMs),
 				};
 				const records = await readList(session, '/certificates', filter, options.limit);
 				printRecords(io, session.output, records, COLUMNS);
 			}),
 		);
+	certificateLifeCommands(certificate, io);
 	withAdminOptions(certificate.command('show'))
 		.description('show a certificate')
 		.argument('<certificate>', 'id of the certificate')
@@ -76,8 +92,32 @@ Examples:
 		);
 }
 
+interface ListOptions extends AdminOptions {
+	readonly partner?: string;
+	readonly client?: string;
+	readonly expiring?: string;
+	readonly status?: string;
+	readonly serial?: string;
+	readonly thumbprint?: string;
+	readonly subject?: string;
+	readonly limit: number;
+}
+
+/** What is still valid and will not be for long: an expired or revoked certificate does not expire any more. */
+function filterOfExpiry(
+	status: string | undefined,
+	withinMs: number | undefined,
+): { readonly status?: string; readonly expiresFrom?: string; readonly expiresBefore?: string } {
+	if (withinMs === undefined) return status === undefined ? {} : { status };
+	const nowMs = systemClock.nowMs();
+	const from = new Date(nowMs).toISOString();
+	return { status: status ?? 'active', expiresFrom: from, expiresBefore: new Date(nowMs + withinMs).toISOString() };
+}
+
 interface IssueOptions extends AdminOptions {
-	readonly client: string;
+	readonly client?: string;
+	readonly service?: string;
+	readonly server?: string;
 	readonly csr: string;
 	readonly lifetime?: string;
 	readonly out?: string;
@@ -85,9 +125,10 @@ interface IssueOptions extends AdminOptions {
 
 async function issue({ client, io, output }: AdminSession, options: IssueOptions): Promise<void> {
 	const lifetimeMs = options.lifetime === undefined ? undefined : durationOf('--lifetime', options.lifetime);
+	const holder = holderOf(options);
 	const csr = await readCsr(resolve(io.cwd, options.csr));
-	const body = { csr, ...(lifetimeMs === undefined ? undefined : { lifetimeSeconds: Math.floor(lifetimeMs / 1000) }) };
-	const issued = (await client.post(`/clients/${segment(options.client)}/certificates`, { body })).body;
+	const lifetime = lifetimeMs === undefined ? undefined : { lifetimeSeconds: Math.floor(lifetimeMs / 1000) };
+	const issued = (await client.post(holder.path, { body: { ...holder.body, csr, ...lifetime } })).body;
 	const chain = String(issued['chain']);
 	const certificate = issued['certificate'] as WireRecord;
 	if (options.out !== undefined) {
@@ -97,6 +138,18 @@ async function issue({ client, io, output }: AdminSession, options: IssueOptions
 	if (output === 'json') printRecord(io, output, issued);
 	else if (options.out === undefined) io.stdout(chain);
 	else printRecord(io, output, certificate, ['pem']);
+}
+
+/** Where a certificate of the named holder is asked for, and what is said about the holder. */
+function holderOf({ client, service, server }: IssueOptions): { readonly path: string; readonly body?: object } {
+	if ([client, service, server].filter((one) => one !== undefined).length !== 1)
+		throw new CommandFailure(EXIT.invalid, 'Name one holder: --client, --service or --server.');
+	if (client !== undefined) return { path: `/clients/${segment(client)}/certificates` };
+	if (service !== undefined) return { path: '/certificates', body: { profile: 'service', serviceName: service } };
+	const names = (server ?? '').split(',').map((name) => name.trim());
+	const ipAddresses = names.filter((name) => parseIpAddress(name) !== undefined);
+	const dnsNames = names.filter((name) => parseIpAddress(name) === undefined);
+	return { path: '/certificates', body: { profile: 'server', dnsNames, ipAddresses } };
 }
 
 async function writeChain(file: string, chain: string, id: string): Promise<void> {

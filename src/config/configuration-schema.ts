@@ -2,6 +2,7 @@
 // It judges each value by itself; what must agree between values is judged by the check-… files beside it.
 import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
+import { certificatesSchema } from './certificate-schema.ts';
 import {
 	canonicalHttpsUrl,
 	durationSeconds,
@@ -134,6 +135,7 @@ export const configurationSchema = z
 			})
 			.prefault({})
 			.describe('Settings of the gateway as a whole.'),
+		certificates: certificatesSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

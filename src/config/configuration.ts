@@ -1,6 +1,7 @@
 // The configuration after loading: checked, cross-checked, documents bundled, certificates read. Immutable.
 // It is plain data, so that it can be cloned to the gateway threads.
 import type { ApiVersion } from '../domain/api/api.ts';
+import type { Profiles } from '../domain/certificate/profile.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 
 /** Where a TLS listener listens and which certificate it shows. */
@@ -11,6 +12,11 @@ export interface TlsListener {
 	readonly names: readonly string[];
 	/** Certificate chain and key (PEM) of the owner; undefined = issued by the platform CA. */
 	readonly certificate?: { readonly chain: string; readonly key: string };
+}
+
+/** Settings of the certificates that the platform issues. */
+export interface CertificateSettings {
+	readonly profiles: Profiles;
 }
 
 export interface Configuration {
@@ -33,6 +39,7 @@ export interface Configuration {
 	readonly gatewayThreads: number;
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */
 	readonly tokenTtlSecondsMax: number;
+	readonly certificates: CertificateSettings;
 	readonly apis: readonly ApiVersion[];
 	readonly products: readonly Product[];
 	readonly plans: readonly Plan[];

@@ -7,6 +7,7 @@ import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { fail, ok, type Result } from '../kernel/result.ts';
 import { checkApis } from './check-apis.ts';
+import { checkCertificates } from './check-certificates.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPlans, checkProducts } from './check-products.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -72,11 +73,12 @@ export async function loadConfigurationText(
 		compileContract: options.compileContract,
 	});
 	const listeners = await checkListeners(draft);
+	const certificates = checkCertificates(draft);
 	const apis = await checkApis(draft);
 	checkRoutes(draft, apis);
 	const products = checkProducts(draft, apis);
 	const plans = checkPlans(draft);
-	if (!problems.isEmpty) return fail(problems.list());
+	if (!problems.isEmpty || certificates === undefined) return fail(problems.list());
 
 	// Step 3: the result.
 	const { threads } = input.gateway;
@@ -87,6 +89,7 @@ export async function loadConfigurationText(
 		listeners,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),
+		certificates,
 		apis,
 		products,
 		plans,

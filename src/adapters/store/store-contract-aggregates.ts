@@ -23,6 +23,45 @@ function fill(registry: RegistryStore, count: number): Promise<void> {
 
 /** Defines the tests of the aggregates. */
 export function checkAggregates(openStore: OpenStore): void {
+	test('certificates are found by serial number, counted by age and end, and listed by status', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 4);
+		const at = { revokedAtMs: 5, revocationReason: 'superseded', revision: 2 };
+		await registry.certificates.update(certificateFixture(2, { status: 'revoked', ...at }), 1);
+		await registry.certificates.update(certificateFixture(3, { status: 'held', ...at }), 1);
+		const { certificates } = registry;
+		assert.equal((await certificates.findBySerial('partner-issuing', 'a2'))?.id, fixtureId('crt', 2));
+		assert.equal(await certificates.findBySerial('platform-issuing', 'a2'), undefined);
+		const { createdAtMs } = certificateFixture(1);
+		assert.equal(await certificates.countCreatedSince(fixtureId('cli', 1), createdAtMs), 1);
+		assert.equal(await certificates.countCreatedSince(fixtureId('cli', 1), createdAtMs + 1), 0);
+		const first = certificateFixture(1).notAfterMs;
+		assert.deepEqual(await certificates.countExpiring([first, first + 1, first + 100]), [0, 1, 2]);
+		assert.deepEqual(idsOf(await certificates.list({ limit: 9 }, { status: 'held' })), ['3']);
+		assert.deepEqual(idsOf(await certificates.list({ limit: 9 }, { serial: 'a4' })), ['4']);
+		assert.deepEqual(idsOf(await certificates.list({ limit: 9 }, { subject: certificateFixture(4).subject })), ['4']);
+		const window = { expiresFromMs: first + 1, expiresBeforeMs: first + 3 };
+		assert.deepEqual(idsOf(await certificates.list({ limit: 9 }, window)), ['2', '3']);
+		const page = await certificates.listRevoked('partner-issuing', { limit: 1 });
+		assert.deepEqual(page, {
+			items: [{ id: fixtureId('crt', 2), serial: 'a2', revokedAtMs: 5, reason: 'superseded', notAfterMs: first + 1 }],
+			next: fixtureId('crt', 2),
+		});
+		const rest = await certificates.listRevoked('partner-issuing', { limit: 1, after: page.next ?? '' });
+		assert.deepEqual([idsOf(rest), rest.next], [['3'], undefined]);
+		assert.deepEqual((await certificates.listRevoked('platform-issuing', { limit: 9 })).items, []);
+	});
+
+	test('compromised keys are added once, and found by hash', async (context) => {
+		const { registry } = await openStore(context);
+		const key = { publicKeyHash: 'k1', source: 'a list', addedAtMs: 7 };
+		assert.equal(await registry.compromisedKeys.add([key, { ...key, publicKeyHash: 'k2' }]), 2);
+		assert.equal(await registry.compromisedKeys.add([{ ...key, source: 'another' }]), 0);
+		assert.deepEqual(await registry.compromisedKeys.find('k1'), key);
+		assert.equal(await registry.compromisedKeys.find('k3'), undefined);
+		assert.equal(await registry.compromisedKeys.count(), 2);
+	});
+
 	test('every record is read back as it was written, and an unknown id gives undefined', async (context) => {
 		const { registry } = await openStore(context);
 		await fill(registry, 2);

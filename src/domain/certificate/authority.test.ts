@@ -81,7 +81,7 @@ test('does not start with a stored authority that belongs to another key or anot
 	await assert.rejects(loadOrCreateAuthorities(deps), /not issued by the root/);
 });
 
-test('limits paths: the root to one authority below it, the issuing authorities to none', async () => {
+test('limits paths: the root to a successor and its authorities below it, the issuing authorities to none', async () => {
 	const { root, partnerIssuing } = await loadOrCreateAuthorities(authorityDependencies());
 	assert.ok(root.certificate.ca);
 	assert.equal(new Date(root.certificate.validFrom).getTime(), NOW_MS - 60_000);
@@ -99,7 +99,7 @@ test('makes authorities that openssl reads as intended', { skip: skipWithoutOpen
 	assert.match(text, /X509v3 Basic Constraints: critical\s+CA:TRUE, pathlen:0/);
 	assert.match(text, /X509v3 Key Usage: critical\s+Certificate Sign, CRL Sign/);
 	assert.match(text, /Signature Algorithm: ecdsa-with-SHA256/);
-	assert.match(folder.read('x509', '-in', 'root.pem', '-noout', '-text').toString(), /CA:TRUE, pathlen:1/);
+	assert.match(folder.read('x509', '-in', 'root.pem', '-noout', '-text').toString(), /CA:TRUE, pathlen:2/);
 	const at = String(NOW_MS / 1000);
 	const verdict = folder.run('verify', '-x509_strict', '-attime', at, '-CAfile', 'root.pem', 'issuing.pem');
 	assert.equal(verdict.status, 0, verdict.output);

@@ -15,6 +15,7 @@ import { subjectPublicKeyOf } from './public-key.ts';
 import { signatureAlgorithmOf, verifySignature } from './signature-algorithm.ts';
 import type { Signer } from './signer.ts';
 import { encodeName } from './x509-certificate.ts';
+import type { Publication } from './x509-extension.ts';
 import { parseCertificate } from './x509-parse.ts';
 
 export interface Authority extends Issuer {
@@ -35,6 +36,8 @@ export interface AuthorityDependencies {
 	readonly trustDomain: string;
 	readonly clock: Clock;
 	readonly random: Random;
+	/** Base URL (http, no trailing slash) under which the world finds CRLs, OCSP and the authorities' certificates. */
+	readonly publicUrl?: string;
 	/** Opens a PKCS#8 PEM key for signing. */
 	readonly openSigner: (pkcs8Pem: Secret) => Signer;
 }
@@ -88,6 +91,8 @@ async function createAuthority(deps: AuthorityDependencies, name: AuthorityName,
 	const subject = { organization: deps.trustDomain.slice(0, 64), commonName };
 	const issuer: Issuer = root ?? {
 		name: 'root',
+		id: 'root',
+		publication: undefined,
 		subject: encodeName(subject),
 		keyId: publicKey.keyId,
 		notBeforeMs: Number.NEGATIVE_INFINITY,
@@ -132,6 +137,8 @@ function openAuthority(
 	const certificatePem = certificate.toString();
 	return {
 		name,
+		id: name,
+		publication: deps.publicUrl === undefined ? undefined : publicationOf(deps.publicUrl, name),
 		subject: tbs.subject,
 		keyId: publicKey.keyId,
 		notBeforeMs: tbs.notBeforeMs,
@@ -140,5 +147,14 @@ function openAuthority(
 		chainPem: certificatePem + (root?.chainPem ?? ''),
 		certificate,
 		signer,
+	};
+}
+
+/** Where the authority with this id publishes, below the base URL. */
+function publicationOf(publicUrl: string, id: string): Publication {
+	return {
+		crlUrl: `${publicUrl}/crl/${id}.crl`,
+		ocspUrl: `${publicUrl}/ocsp`,
+		certificateUrl: `${publicUrl}/ca/${id}.cer`,
 	};
 }

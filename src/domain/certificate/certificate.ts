@@ -12,15 +12,18 @@ export interface Certificate {
 	readonly thumbprint: string;
 	/** base64url SHA-256 of the DER SubjectPublicKeyInfo: one key must not serve two partners. */
 	readonly publicKeyHash: string;
-	/** The authority that signed it: `partner-issuing` or `platform-issuing`. */
+	/** Id of the authority that signed it: `partner-issuing` or `platform-issuing`, with a number after a rollover. */
 	readonly issuer: string;
 	/** The one URI SAN (`spiffe://…`), or the first DNS name of a server certificate. */
 	readonly subject: string;
 	readonly partnerId?: PartnerId;
 	readonly clientId?: ClientId;
-	readonly status: 'active' | 'revoked';
+	/** `held`: suspended, and the only state that a certificate can come back from. */
+	readonly status: 'active' | 'held' | 'revoked';
 	readonly notBeforeMs: number;
 	readonly notAfterMs: number;
+	/** The certificate that was renewed into it was this one's predecessor. */
+	readonly predecessorId?: CertificateId;
 	/** The certificate alone, PEM. */
 	readonly pem: string;
 	readonly createdAtMs: number;

@@ -172,7 +172,7 @@ test('refuses a key that was compromised for good, also to its own partner', asy
 	unwrap(await revoke({ credentialId: credential.id, reason: 'key-compromise' }));
 	const refused = await issue(command);
 	assert.ok(!refused.ok);
-	assert.match(refused.fault.detail, /revoked as compromised/);
+	assert.match(refused.fault.detail, /known to be compromised/);
 });
 
 test('revokes a credential with its certificate, once, and tells everybody', async () => {

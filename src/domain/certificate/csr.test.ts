@@ -79,6 +79,12 @@ test('takes the public key of a good request, in PEM and in DER', () => {
 	assert.ok(parseCsr(makeCsr(p384, { algorithm: sha384, hash: 'sha384' })).ok);
 	const { privateKey: ed25519 } = generateKeyPairSync('ed25519');
 	assert.ok(parseCsr(makeCsr(ed25519, { algorithm: derSequence(derObjectIdentifier(OID.ed25519)), hash: null })).ok);
+	const { privateKey: mlDsa } = generateKeyPairSync('ml-dsa-65');
+	const postQuantum = parseCsr(
+		makeCsr(mlDsa, { algorithm: derSequence(derObjectIdentifier(OID.mlDsa65)), hash: null }),
+	);
+	assert.ok(postQuantum.ok);
+	assert.equal(postQuantum.value.publicKey.algorithm, 'ML-DSA-65');
 });
 
 test('refuses what is not one PEM request, and says how to make one', () => {
@@ -145,6 +151,9 @@ test('refuses weak and unusual keys', () => {
 	assertRejected(makeCsr(exponent3), /exponent of the RSA key is not 65537/);
 	const { privateKey: dsa } = generateKeyPairSync('dsa', { modulusLength: 1024, divisorLength: 160 });
 	assertRejected(makeCsr(dsa), /Keys of this type are not accepted/);
+	const { privateKey: smaller } = generateKeyPairSync('ml-dsa-44');
+	const mlDsa44 = derSequence(derObjectIdentifier('2.16.840.1.101.3.4.3.17'));
+	assertRejected(makeCsr(smaller, { algorithm: mlDsa44, hash: null }), /algorithm that is not accepted/);
 });
 
 test('refuses a second spelling of a good key, which would hide that the key is in use', () => {

@@ -38,6 +38,7 @@ const SIGNATURES: ReadonlyMap<string, SignatureKind> = new Map<string, Signature
 	[OID.sha384WithRsa, { hash: 'sha384', keys: ['RSA'], hasNullParameters: true }],
 	[OID.sha512WithRsa, { hash: 'sha512', keys: ['RSA'], hasNullParameters: true }],
 	[OID.ed25519, { hash: null, keys: ['Ed25519'], hasNullParameters: false }],
+	[OID.mlDsa65, { hash: null, keys: ['ML-DSA-65'], hasNullParameters: false }],
 ]);
 
 const MALFORMED =
@@ -99,7 +100,7 @@ function judgeRequest(request: CertificationRequest): Result<ParsedCsr, Fault> {
 	const kind = SIGNATURES.get(request.signatureAlgorithm.algorithm);
 	if (kind === undefined)
 		return reject(
-			'The request is signed with an algorithm that is not accepted. Use SHA-256 with ECDSA or RSA, or Ed25519.',
+			'The request is signed with an algorithm that is not accepted. Use SHA-256 with ECDSA or RSA, Ed25519, or ML-DSA-65.',
 		);
 	const publicKey = parsePublicKey(Buffer.from(AsnConvert.serialize(info.subjectPKInfo)));
 	if (!publicKey.ok) return reject(publicKey.fault);

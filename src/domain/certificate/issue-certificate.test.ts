@@ -148,7 +148,7 @@ test('issues no certificate with a name that is not of its profile', async () =>
 	];
 	for (const request of bad) {
 		const refused = await issueCertificate(
-			PROFILES[request.profile].issuer === 'partner-issuing' ? partnerIssuing : platformIssuing,
+			request.profile === 'partner-client' ? partnerIssuing : platformIssuing,
 			request,
 			deps,
 		);
@@ -192,7 +192,7 @@ const goodExtensions = (replaced: Record<number, Buffer> = {}, more: readonly Bu
 
 test('passes nothing through the linter that differs from the profile in any point', () => {
 	const lint = (changes: Partial<TbsFields>, issuer: Issuer = partnerIssuing) =>
-		lintCertificate(encodeTbs({ ...goodFields(), ...changes }), 'partner-client', issuer);
+		lintCertificate(encodeTbs({ ...goodFields(), ...changes }), PROFILES['partner-client'], issuer);
 	assert.ok(lint({}).ok);
 	const bad: Record<string, Partial<TbsFields>> = {
 		'serial of 64 bits': { serial: Buffer.alloc(8, 0x55) },
@@ -225,9 +225,10 @@ test('passes nothing through the linter that differs from the profile in any poi
 	for (const [what, changes] of Object.entries(bad)) assert.ok(!lint(changes).ok, what);
 	const soon: Issuer = { ...partnerIssuing, notAfterMs: NOW_MS + 1000 };
 	assert.ok(!lint({}, soon).ok, 'outlives its authority');
-	assert.ok(!lintCertificate(encodeTbs(goodFields()), 'service', partnerIssuing).ok, 'name of another profile');
+	assert.ok(!lintCertificate(encodeTbs(goodFields()), PROFILES.service, partnerIssuing).ok, 'name of another profile');
 	assert.ok(
-		!lintCertificate(Buffer.concat([encodeTbs(goodFields()), Buffer.of(0)]), 'partner-client', partnerIssuing).ok,
+		!lintCertificate(Buffer.concat([encodeTbs(goodFields()), Buffer.of(0)]), PROFILES['partner-client'], partnerIssuing)
+			.ok,
 	);
 });
 

@@ -12,7 +12,7 @@ import { lintCertificate } from './lint-certificate.ts';
 import type { LintedCertificate } from './lint-certificate.ts';
 import { encodePem } from './pem.ts';
 import { BACKDATE_MS, LIFETIME_MS_MIN, PROFILES } from './profile.ts';
-import type { Profile, ProfileName } from './profile.ts';
+import type { Profile, ProfileName, Profiles } from './profile.ts';
 import type { SubjectPublicKey } from './public-key.ts';
 import { SignerUnavailable } from './signer.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
@@ -20,8 +20,9 @@ import { certificateThumbprint } from './thumbprint.ts';
 import { encodeCertificate, encodeName, encodeTbs } from './x509-certificate.ts';
 import type { DistinguishedName } from './x509-certificate.ts';
 import { alternativeNamesExtension, authorityKeyIdentifierExtension } from './x509-extension.ts';
-import { basicConstraintsExtension, extendedKeyUsageExtension } from './x509-extension.ts';
-import { keyUsageExtension, subjectKeyIdentifierExtension } from './x509-extension.ts';
+import { authorityInformationAccessExtension, basicConstraintsExtension } from './x509-extension.ts';
+import { crlDistributionPointsExtension, extendedKeyUsageExtension } from './x509-extension.ts';
+import { keyUsageExtension, ocspNoCheckExtension, subjectKeyIdentifierExtension } from './x509-extension.ts';
 import type { AlternativeNames } from './x509-extension.ts';
 
 /** What a certificate is asked to say. What the profile fixes cannot be asked for. */
@@ -60,6 +61,8 @@ export interface IssuedCertificate {
 export interface IssueDependencies {
 	readonly clock: Clock;
 	readonly random: Random;
+	/** As the configuration has them; the built-in ones when absent. */
+	readonly profiles?: Profiles;
 }
 
 const HOST_NAMES_MAX = 50;
@@ -67,14 +70,17 @@ const UNAVAILABLE = 'The certificate authority cannot issue certificates at the 
 
 /**
  * Issues a certificate. Faults: `input_invalid` for a lifetime or name outside of the profile,
- * `authority_unavailable` when the authority itself is not valid now, or its key cannot be used.
+ * `csr_rejected` for a key that the profile does not take, `authority_unavailable` when the authority itself is
+ * not valid now, or its key cannot be used.
  */
 export async function issueCertificate(
 	issuer: Issuer,
 	request: CertificateRequest,
-	{ clock, random }: IssueDependencies,
+	{ clock, random, profiles = PROFILES }: IssueDependencies,
 ): Promise<Result<IssuedCertificate, Fault>> {
-	const profile = PROFILES[request.profile];
+	const profile: Profile = profiles[request.profile];
+	const unfit = judgeKey(profile, request.publicKey);
+	if (unfit !== undefined) return fail(unfit);
 	const validity = decideValidity(issuer, profile, request.lifetimeMs, clock.nowMs());
 	if (!validity.ok) return validity;
 	const names = decideNames(profile, request);
@@ -90,9 +96,9 @@ export async function issueCertificate(
 		subject: encodeName(request.subject),
 		...validity.value,
 		publicKey: request.publicKey,
-		extensions: profileExtensions(profile, request, names.value, issuer.keyId),
+		extensions: profileExtensions(profile, request, names.value, issuer),
 	});
-	const linted = lintCertificate(tbs, request.profile, issuer);
+	const linted = lintCertificate(tbs, profile, issuer);
 	if (!linted.ok) throw new Error(`a certificate did not pass the linter: ${linted.fault.join('; ')}`);
 	const signed = await signCertificate(linted.value, issuer);
 	if (!signed.ok) return signed;
@@ -122,6 +128,16 @@ async function signCertificate(
 		const internal = `the key of ${name} cannot be used: ${error.message}`;
 		return fail(fault('authority_unavailable', UNAVAILABLE, { internal, retryAfterSeconds }));
 	}
+}
+
+/** Says what is wrong with a key for a profile; undefined when it may be certified. */
+function judgeKey(profile: Profile, key: SubjectPublicKey): Fault | undefined {
+	const accepted = profile.keys.join(', ');
+	if (!profile.keys.includes(key.algorithm))
+		return fault('csr_rejected', `Keys of this type get no such certificate here. Use one of: ${accepted}.`);
+	if (key.rsaBits !== undefined && key.rsaBits < profile.rsaBitsMin)
+		return fault('csr_rejected', `The RSA key is too short. Use at least ${profile.rsaBitsMin} bits.`);
+	return undefined;
 }
 
 interface Validity {
@@ -179,6 +195,7 @@ const FIXED_EXTENSIONS = {
 	operator: fixedExtensions(PROFILES.operator),
 	service: fixedExtensions(PROFILES.service),
 	server: fixedExtensions(PROFILES.server),
+	'ocsp-responder': [...fixedExtensions(PROFILES['ocsp-responder']), ocspNoCheckExtension()],
 	issuing: fixedExtensions(PROFILES.issuing),
 	root: fixedExtensions(PROFILES.root),
 } as const satisfies Record<ProfileName, readonly Buffer[]>;
@@ -193,13 +210,16 @@ function profileExtensions(
 	profile: Profile,
 	request: CertificateRequest,
 	names: AlternativeNames,
-	authorityKeyId: Uint8Array,
+	{ keyId, publication }: Issuer,
 ): Buffer[] {
 	const { commonName, organization } = request.subject;
 	const isNameless = commonName === undefined && organization === undefined;
 	const extensions = [...FIXED_EXTENSIONS[request.profile]];
 	if (profile.names !== 'none') extensions.push(alternativeNamesExtension(names, isNameless));
 	extensions.push(subjectKeyIdentifierExtension(request.publicKey.keyId));
-	extensions.push(authorityKeyIdentifierExtension(authorityKeyId));
+	extensions.push(authorityKeyIdentifierExtension(keyId));
+	if (profile.isRevocationPublished && publication !== undefined) {
+		extensions.push(crlDistributionPointsExtension(publication), authorityInformationAccessExtension(publication));
+	}
 	return extensions;
 }

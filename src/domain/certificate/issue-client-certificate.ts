@@ -12,24 +12,28 @@ import type { Result } from '../../kernel/result.ts';
 import type { Credential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
+import { certificateRecord } from './certificate-record.ts';
 import { parseCsr } from './csr.ts';
 import { issueCertificate } from './issue-certificate.ts';
-import type { IssuedCertificate } from './issue-certificate.ts';
 import type { Issuer } from './issuer.ts';
+import { judgeKeyHistory } from './key-history.ts';
+import type { Profiles } from './profile.ts';
 import { formatSpiffeId } from './spiffe-id.ts';
 
 export interface ClientCertificateCommand {
 	readonly partnerId: PartnerId;
 	readonly clientId: ClientId;
-	/** Certificate request in PEM, at most 16 KiB. */
-	readonly csr: string;
-	/** From now; between one minute and 90 days, which is the default. */
+	/** Certificate request, PEM (text) or DER (bytes), at most 16 KiB. */
+	readonly csr: string | Uint8Array;
+	/** From now; at least one minute, at most and by default what the profile says. */
 	readonly lifetimeMs?: number;
 }
 
 export interface ClientCertificateDependencies {
 	/** The `partner-issuing` authority. */
 	readonly authority: Issuer;
+	/** As the configuration has them; the built-in ones when absent. */
+	readonly profiles?: Profiles;
 	readonly trustDomain: string;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -63,7 +67,7 @@ export async function issueClientCertificate(
 	const csr = parseCsr(command.csr);
 	if (!csr.ok) return csr;
 	const { publicKey } = csr.value;
-	const keyRefusal = await judgeKeyHistory(registry, command, publicKey.hash);
+	const keyRefusal = await judgeKeyHistory(registry, command.partnerId, publicKey.hash);
 	if (keyRefusal !== undefined) return fail(keyRefusal);
 	// Step 3: the certificate.
 	const { partnerId, clientId, lifetimeMs } = command;
@@ -74,7 +78,8 @@ export async function issueClientCertificate(
 	const issued = await issueCertificate(deps.authority, request, deps);
 	if (!issued.ok) return issued;
 	// Step 4: the records, and the change that tells everybody.
-	const certificate = certificateRecord(command, deps, issued.value, uri);
+	const facts = { profile: 'partner-client', subject: uri, issuer: deps.authority.id, partnerId, clientId } as const;
+	const certificate = certificateRecord(issued.value, facts, deps);
 	const credential = credentialRecord(command, deps, certificate);
 	await registry.certificates.insert(certificate);
 	await registry.credentials.insert(credential);
@@ -94,52 +99,6 @@ async function judgeHolder(registry: Registry, command: ClientCertificateCommand
 	if (client.status !== 'active')
 		return fault('client_disabled', 'The client is disabled. Enable it before it gets certificates.');
 	return undefined;
-}
-
-/** One key serves one partner: otherwise whoever holds it could pass as two. */
-async function judgeKeyHistory(
-	registry: Registry,
-	command: ClientCertificateCommand,
-	publicKeyHash: string,
-): Promise<Fault | undefined> {
-	for (const earlier of await registry.certificates.listByPublicKey(publicKeyHash)) {
-		if (earlier.partnerId !== command.partnerId)
-			return fault('csr_rejected', 'This key is in use elsewhere. Make a new key for this client.', {
-				internal: `the key is that of certificate ${earlier.id}`,
-			});
-		if (earlier.revocationReason === 'key-compromise')
-			return fault('csr_rejected', 'A certificate with this key was revoked as compromised. Make a new key.', {
-				internal: `the key is that of certificate ${earlier.id}`,
-			});
-	}
-	return undefined;
-}
-
-function certificateRecord(
-	command: ClientCertificateCommand,
-	deps: ClientCertificateDependencies,
-	issued: IssuedCertificate,
-	uri: string,
-): Certificate {
-	const nowMs = deps.clock.nowMs();
-	return {
-		id: newId('crt', deps.clock, deps.random),
-		profile: 'partner-client',
-		serial: issued.serial,
-		thumbprint: issued.thumbprint,
-		publicKeyHash: issued.publicKeyHash,
-		issuer: deps.authority.name,
-		subject: uri,
-		partnerId: command.partnerId,
-		clientId: command.clientId,
-		status: 'active',
-		notBeforeMs: issued.notBeforeMs,
-		notAfterMs: issued.notAfterMs,
-		pem: issued.pem,
-		createdAtMs: nowMs,
-		updatedAtMs: nowMs,
-		revision: 1,
-	};
 }
 
 function credentialRecord(

@@ -53,7 +53,8 @@ export async function issuePlatformCertificate(
 
 type Names = Pick<CertificateRequest, 'subject' | 'uri' | 'dnsNames' | 'ipAddresses'>;
 
-function namesOf(subject: PlatformSubject, trustDomain: string): Names {
+/** The names that a certificate of the platform carries for its subject. */
+export function namesOf(subject: PlatformSubject, trustDomain: string): Names {
 	switch (subject.profile) {
 		case 'server': {
 			const { dnsNames = [], ipAddresses = [] } = subject;

@@ -1,10 +1,13 @@
 // What issuing needs to know of the authority that signs.
 import type { AuthorityName } from './profile.ts';
 import type { Signer } from './signer.ts';
+import type { Publication } from './x509-extension.ts';
 
 /** An authority as the issuing functions see it. */
 export interface Issuer {
 	readonly name: AuthorityName;
+	/** Which of the authorities of that name: another one after each rollover. Certificates are remembered by it. */
+	readonly id: string;
 	/** DER Name, byte for byte as in the authority's certificate. */
 	readonly subject: Buffer;
 	/** Subject key identifier of the authority's certificate. */
@@ -15,4 +18,6 @@ export interface Issuer {
 	/** The authority's own certificate (PEM), which follows the leaf in a chain; '' for a root signing itself. */
 	readonly certificatePem: string;
 	readonly signer: Signer;
+	/** Where its revocations are published; undefined when the platform publishes them nowhere. */
+	readonly publication: Publication | undefined;
 }

@@ -6,15 +6,16 @@ import type { Result } from '../../kernel/result.ts';
 import { isDnsName } from './host-name.ts';
 import type { Issuer } from './issuer.ts';
 import { OID } from './object-identifier.ts';
-import { PROFILES } from './profile.ts';
-import type { Profile, ProfileName } from './profile.ts';
+import type { Profile } from './profile.ts';
 import { parsePublicKey } from './public-key.ts';
 import { ALGORITHM_IDENTIFIER } from './signature-algorithm.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 import { KEY_USAGE_BIT } from './x509-extension.ts';
 import { parseAlternativeNames, parseAuthorityKeyIdentifier, parseBasicConstraints } from './x509-parse.ts';
 import {
+	parseDistributionPoints,
 	parseExtendedKeyUsage,
+	parseInformationAccess,
 	parseKeyUsage,
 	parseSubjectKeyIdentifier,
 	parseTbs,
@@ -36,17 +37,17 @@ const EMPTY_NAME = Buffer.of(0x30, 0x00);
 /** Judges a DER TBSCertificate. The failure lists everything that is wrong with it. */
 export function lintCertificate(
 	tbs: Buffer,
-	profileName: ProfileName,
+	profile: Profile,
 	issuer: Issuer,
 ): Result<LintedCertificate, readonly string[]> {
 	const parsed = parseTbs(tbs);
 	if (parsed === undefined) return fail(['it is not a version 3 certificate in strict DER']);
-	const profile: Profile = PROFILES[profileName];
 	const problems = [
 		...lintIssuer(parsed, profile, issuer),
 		...lintValidity(parsed, profile, issuer),
-		...lintExtensions(parsed, profile),
-		...lintKeys(parsed, issuer),
+		...lintExtensions(parsed, profile, issuer),
+		...lintPublication(parsed, profile, issuer),
+		...lintKeys(parsed, profile, issuer),
 		...lintNames(parsed, profile),
 	];
 	return problems.length === 0 ? ok({ tbs } as LintedCertificate) : fail(problems);
@@ -54,7 +55,7 @@ export function lintCertificate(
 
 function lintIssuer(tbs: ParsedTbs, profile: Profile, issuer: Issuer): string[] {
 	const problems: string[] = [];
-	if (profile.issuer !== issuer.name) problems.push(`${issuer.name} may not sign certificates of this profile`);
+	if (!profile.issuers.includes(issuer.name)) problems.push(`${issuer.name} may not sign certificates of this profile`);
 	if (!tbs.issuer.equals(issuer.subject)) problems.push('the issuer name is not that of the authority');
 	if (!tbs.signatureAlgorithm.equals(ALGORITHM_IDENTIFIER[issuer.signer.algorithm]))
 		problems.push('the signature algorithm is not that of the authority');
@@ -74,7 +75,7 @@ function lintValidity(tbs: ParsedTbs, profile: Profile, issuer: Issuer): string[
 }
 
 /** Exactly the extensions of the profile, each as critical as it must be. */
-function lintExtensions(tbs: ParsedTbs, profile: Profile): string[] {
+function lintExtensions(tbs: ParsedTbs, profile: Profile, issuer: Issuer): string[] {
 	const problems: string[] = [];
 	const isNameless = tbs.subject.equals(EMPTY_NAME);
 	const expected = new Map<string, boolean>([
@@ -85,6 +86,9 @@ function lintExtensions(tbs: ParsedTbs, profile: Profile): string[] {
 	]);
 	if (profile.extendedKeyUsage.length > 0) expected.set(OID.extendedKeyUsage, false);
 	if (profile.names !== 'none') expected.set(OID.subjectAlternativeName, isNameless);
+	if (profile.extendedKeyUsage.includes('OCSPSigning')) expected.set(OID.ocspNoCheck, false);
+	if (isPublished(profile, issuer))
+		for (const id of [OID.crlDistributionPoints, OID.authorityInformationAccess]) expected.set(id, false);
 	for (const id of tbs.extensions.keys())
 		if (!expected.has(id)) problems.push(`the extension ${id} is not of its profile`);
 	for (const [id, isCritical] of expected)
@@ -102,10 +106,27 @@ function lintExtensions(tbs: ParsedTbs, profile: Profile): string[] {
 	return problems;
 }
 
-function lintKeys(tbs: ParsedTbs, issuer: Issuer): string[] {
+function isPublished(profile: Profile, issuer: Issuer): boolean {
+	return profile.isRevocationPublished && issuer.publication !== undefined;
+}
+
+/** Exactly the addresses at which the authority publishes. */
+function lintPublication(tbs: ParsedTbs, profile: Profile, issuer: Issuer): string[] {
+	if (!isPublished(profile, issuer)) return [];
+	const points = readExtension(tbs, OID.crlDistributionPoints, parseDistributionPoints) ?? [];
+	const accesses = readExtension(tbs, OID.authorityInformationAccess, parseInformationAccess) ?? [];
+	const told = [...points, ...accesses.map(({ method, url }) => `${method} ${url}`)].join(' ');
+	const { crlUrl, ocspUrl, certificateUrl } = issuer.publication ?? {};
+	if (told === `${crlUrl} ${OID.ocsp} ${ocspUrl} ${OID.caIssuers} ${certificateUrl}`) return [];
+	return ['the addresses of CRL, OCSP and issuer are not those of the authority'];
+}
+
+function lintKeys(tbs: ParsedTbs, profile: Profile, issuer: Issuer): string[] {
 	const problems: string[] = [];
 	const key = parsePublicKey(tbs.publicKey);
 	if (!key.ok) problems.push('the public key may not be certified');
+	else if (!profile.keys.includes(key.value.algorithm)) problems.push('the type of the key is not of its profile');
+	else if ((key.value.rsaBits ?? profile.rsaBitsMin) < profile.rsaBitsMin) problems.push('the key is too short');
 	const subjectKeyId = readExtension(tbs, OID.subjectKeyIdentifier, parseSubjectKeyIdentifier);
 	if (!key.ok || subjectKeyId?.equals(key.value.keyId) !== true)
 		problems.push('the subject key identifier is not that of the key');
@@ -115,7 +136,7 @@ function lintKeys(tbs: ParsedTbs, issuer: Issuer): string[] {
 }
 
 function lintNames(tbs: ParsedTbs, profile: Profile): string[] {
-	if (profile.names === 'none') return tbs.subject.equals(EMPTY_NAME) ? ['an authority needs a name'] : [];
+	if (profile.names === 'none') return tbs.subject.equals(EMPTY_NAME) ? ['what has no other name needs a name'] : [];
 	const names = readExtension(tbs, OID.subjectAlternativeName, parseAlternativeNames) ?? [];
 	if (profile.names === 'host')
 		return names.length > 0 && names.every(isHost) ? [] : ['the names are not host names and addresses'];

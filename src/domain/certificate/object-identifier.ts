@@ -1,11 +1,12 @@
 // The object identifiers that certificates, keys and certificate requests of the platform may carry.
 
-/** Object identifiers by the names of their standards (RFC 5280, RFC 5480, RFC 8410, RFC 8017, RFC 5758). */
+/** Object identifiers by the names of their standards (RFC 5280, 5480, 5758, 6960, 8017, 8410, 9881). */
 export const OID = {
 	ecPublicKey: '1.2.840.10045.2.1',
 	p256: '1.2.840.10045.3.1.7',
 	p384: '1.3.132.0.34',
 	ed25519: '1.3.101.112',
+	mlDsa65: '2.16.840.1.101.3.4.3.18',
 	rsaEncryption: '1.2.840.113549.1.1.1',
 	sha256WithRsa: '1.2.840.113549.1.1.11',
 	sha384WithRsa: '1.2.840.113549.1.1.12',
@@ -23,7 +24,15 @@ export const OID = {
 	subjectAlternativeName: '2.5.29.17',
 	basicConstraints: '2.5.29.19',
 	authorityKeyIdentifier: '2.5.29.35',
+	crlNumber: '2.5.29.20',
+	crlReason: '2.5.29.21',
+	crlDistributionPoints: '2.5.29.31',
 	extendedKeyUsage: '2.5.29.37',
+	authorityInformationAccess: '1.3.6.1.5.5.7.1.1',
+	ocsp: '1.3.6.1.5.5.7.48.1',
+	caIssuers: '1.3.6.1.5.5.7.48.2',
+	ocspNoCheck: '1.3.6.1.5.5.7.48.1.5',
 	serverAuth: '1.3.6.1.5.5.7.3.1',
 	clientAuth: '1.3.6.1.5.5.7.3.2',
+	OCSPSigning: '1.3.6.1.5.5.7.3.9',
 } as const;

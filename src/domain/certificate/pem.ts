@@ -1,7 +1,10 @@
 // PEM (RFC 7468): text around DER.
 
+/** What PEM blocks of the platform hold. */
+type PemLabel = 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'X509 CRL';
+
 /** Writes DER as one PEM block with `label`, ending in a line feed. */
-export function encodePem(label: 'CERTIFICATE', der: Uint8Array): string {
+export function encodePem(label: PemLabel, der: Uint8Array): string {
 	const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
 	let lines = '';
 	for (let offset = 0; offset < base64.length; offset += 64) lines += `${base64.slice(offset, offset + 64)}\n`;

@@ -1,5 +1,5 @@
-// Which public keys may be certified: P-256, P-384, Ed25519, RSA of 2048 to 4096 bits. One key has exactly
-// one accepted encoding, so that its hash finds every certificate that carries it: a compressed point or a
+// Which public keys may be certified: P-256, P-384, Ed25519, RSA of 2048 to 4096 bits, ML-DSA-65. A profile may
+// want fewer of them. One key has exactly one accepted encoding, so that its hash finds every certificate that carries it: a compressed point or a
 // left-out NULL would let the same key pass as another one.
 import { createHash, createPublicKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
@@ -14,10 +14,15 @@ import { hasRocaFingerprint, hasSmallFactor } from './roca.ts';
 
 declare const checked: unique symbol;
 
+/** The kinds of keys that may be certified. */
+export type KeyAlgorithm = 'P-256' | 'P-384' | 'Ed25519' | 'RSA' | 'ML-DSA-65';
+
 /** A public key that may be certified. Only `parsePublicKey` makes one. */
 export interface SubjectPublicKey {
 	readonly [checked]: true;
-	readonly algorithm: 'P-256' | 'P-384' | 'Ed25519' | 'RSA';
+	readonly algorithm: KeyAlgorithm;
+	/** Length of the modulus of an RSA key. */
+	readonly rsaBits?: number;
 	/** DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), in its one accepted encoding. */
 	readonly spki: Buffer;
 	/** base64url SHA-256 of `spki`. */
@@ -30,6 +35,7 @@ export interface SubjectPublicKey {
 const RSA_BITS = { min: 2048, max: 4096 } as const;
 
 const RSA_EXPONENT = 65_537;
+const ML_DSA_65_BYTES = 1952;
 const EC_CURVES = {
 	[OID.p256]: { algorithm: 'P-256', pointBytes: 65 },
 	[OID.p384]: { algorithm: 'P-384', pointBytes: 97 },
@@ -78,6 +84,12 @@ function judgeKey(spki: Buffer): Result<SubjectPublicKey, string> {
 		if (keyBits.length !== 32) throw new MalformedDer('an Ed25519 key has 32 bytes');
 		return accept('Ed25519', spki, keyBits);
 	}
+	if (algorithm === OID.mlDsa65) {
+		// RFC 9881 §2: no parameters.
+		identifier.end();
+		if (keyBits.length !== ML_DSA_65_BYTES) throw new MalformedDer('an ML-DSA-65 key has 1952 bytes');
+		return accept('ML-DSA-65', spki, keyBits);
+	}
 	return fail('Keys of this type are not accepted. Use an EC key on P-256 or P-384, Ed25519, or RSA with 2048 bits.');
 }
 
@@ -116,16 +128,18 @@ function judgeRsaKey(spki: Buffer, identifier: DerReader, keyBits: Buffer): Resu
 		return fail(
 			'The RSA key was made by a generator with a known weakness (ROCA). Make a new key with other software.',
 		);
-	return accept('RSA', spki, keyBits);
+	return accept('RSA', spki, keyBits, bits);
 }
 
 function accept(
 	algorithm: SubjectPublicKey['algorithm'],
 	spki: Buffer,
 	keyBits: Buffer,
+	rsaBits?: number,
 ): Result<SubjectPublicKey, string> {
 	const hash = createHash('sha256').update(spki).digest('base64url');
 	const keyId = createHash('sha256').update(keyBits).digest().subarray(0, 20);
 	// A copy: `spki` may be a view into a larger buffer of the caller.
-	return ok({ algorithm, spki: Buffer.from(spki), hash, keyId } as SubjectPublicKey);
+	const size = rsaBits === undefined ? {} : { rsaBits };
+	return ok({ algorithm, ...size, spki: Buffer.from(spki), hash, keyId } as SubjectPublicKey);
 }

@@ -8,6 +8,7 @@ import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { Credential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
+import { barKey } from './bar-key.ts';
 
 /** Why a credential is revoked: the reasons of RFC 5280 §5.3.1 that are for certificates of holders. */
 export const REVOCATION_REASONS = [
@@ -55,6 +56,7 @@ export async function revokeCredential(
 	if (!isNews) return ok({ credential, sequence: await registry.changes.latest() });
 	const revocation = {
 		status: 'revoked',
+		// A hold that becomes final keeps the moment at which it began: the certificate has been dead since then.
 		revokedAtMs: credential.revokedAtMs ?? clock.nowMs(),
 		revocationReason: command.reason,
 		updatedAtMs: clock.nowMs(),
@@ -68,6 +70,7 @@ export async function revokeCredential(
 		{ ...certificate, ...revocation, revision: certificate.revision + 1 },
 		certificate.revision,
 	);
+	if (command.reason === 'key-compromise') await barKey(registry, certificate.publicKeyHash, clock);
 	const sequence = await registry.changes.append({ kind: 'credential', record: revoked });
 	return ok({ credential: revoked, sequence });
 }

@@ -107,7 +107,8 @@ function verifyCertificate(
 	if (named === undefined) return refuse('it does not name its holder by exactly one SPIFFE id');
 	const { uri, id } = named;
 	if (id.trustDomain !== trustDomain) return refuse('it names a holder in another trust domain');
-	if (PROFILES[id.kind].issuer !== authority.name) return refuse('its authority may not name such a holder');
+	const issuers: readonly AuthorityName[] = PROFILES[id.kind].issuers;
+	if (!issuers.includes(authority.name)) return refuse('its authority may not name such a holder');
 	// Step 4: when.
 	const notBeforeMs = Math.max(tbs.notBeforeMs, authority.notBeforeMs);
 	const notAfterMs = Math.min(tbs.notAfterMs, authority.notAfterMs);

@@ -1,5 +1,5 @@
 // Writes the certificate extensions of RFC 5280 §4.2.1 that the profiles use.
-import { derContextPrimitive, derInteger, derNamedBits } from './der.ts';
+import { derContextConstructed, derContextPrimitive, derInteger, derNamedBits, derNull } from './der.ts';
 import { derObjectIdentifier, derOctetString, derSequence, derTrue } from './der.ts';
 import { OID } from './object-identifier.ts';
 
@@ -8,7 +8,7 @@ export const KEY_USAGE_BIT = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 }
 export type KeyUsage = keyof typeof KEY_USAGE_BIT;
 
 /** Key purposes (RFC 5280 §4.2.1.12). */
-export type ExtendedKeyUsage = 'serverAuth' | 'clientAuth';
+export type ExtendedKeyUsage = 'serverAuth' | 'clientAuth' | 'OCSPSigning';
 
 /** Says whether the key is an authority's, and how many authorities may follow below it. */
 export interface BasicConstraints {
@@ -31,7 +31,19 @@ const ID = {
 	subjectAlternativeName: derObjectIdentifier(OID.subjectAlternativeName),
 	subjectKeyIdentifier: derObjectIdentifier(OID.subjectKeyIdentifier),
 	authorityKeyIdentifier: derObjectIdentifier(OID.authorityKeyIdentifier),
+	crlDistributionPoints: derObjectIdentifier(OID.crlDistributionPoints),
+	authorityInformationAccess: derObjectIdentifier(OID.authorityInformationAccess),
+	ocsp: derObjectIdentifier(OID.ocsp),
+	caIssuers: derObjectIdentifier(OID.caIssuers),
+	ocspNoCheck: derObjectIdentifier(OID.ocspNoCheck),
 } as const;
+
+/** Where the world finds the revocations and the certificate of an authority: plain http URLs (RFC 5280 §8). */
+export interface Publication {
+	readonly crlUrl: string;
+	readonly ocspUrl: string;
+	readonly certificateUrl: string;
+}
 
 export function basicConstraintsExtension(constraints: BasicConstraints): Buffer {
 	const fields = constraints.ca ? [derTrue()] : [];
@@ -66,7 +78,30 @@ export function authorityKeyIdentifierExtension(keyId: Uint8Array): Buffer {
 	return extension(ID.authorityKeyIdentifier, false, derSequence(derContextPrimitive(0, keyId)));
 }
 
-function extension(id: Buffer, isCritical: boolean, value: Uint8Array): Buffer {
+/** Writes where the CRL of the issuer is found: one full name, for all reasons. */
+export function crlDistributionPointsExtension({ crlUrl }: Publication): Buffer {
+	const name = derContextConstructed(0, derContextConstructed(0, uriName(crlUrl)));
+	return extension(ID.crlDistributionPoints, false, derSequence(derSequence(name)));
+}
+
+/** Writes where OCSP and the certificate of the issuer are found. */
+export function authorityInformationAccessExtension({ ocspUrl, certificateUrl }: Publication): Buffer {
+	const ocsp = derSequence(ID.ocsp, uriName(ocspUrl));
+	const issuer = derSequence(ID.caIssuers, uriName(certificateUrl));
+	return extension(ID.authorityInformationAccess, false, derSequence(ocsp, issuer));
+}
+
+/** Says that nobody needs to ask for the revocation of this OCSP responder (RFC 6960 §4.2.2.2.1). */
+export function ocspNoCheckExtension(): Buffer {
+	return extension(ID.ocspNoCheck, false, derNull());
+}
+
+function uriName(url: string): Buffer {
+	return derContextPrimitive(6, Buffer.from(url, 'latin1'));
+}
+
+/** Writes one extension, of a certificate or of a CRL. */
+export function extension(id: Buffer, isCritical: boolean, value: Uint8Array): Buffer {
 	const critical = isCritical ? [derTrue()] : [];
 	return derSequence(id, ...critical, derOctetString(value));
 }

@@ -176,6 +176,42 @@ export function parseAuthorityKeyIdentifier(value: Buffer): Buffer | undefined {
 	return orUndefined(() => readInside(readOnly(value, TAG.sequence)).optional(0x80)?.body);
 }
 
+/** Reads the value of a cRLDistributionPoints extension that holds full URI names and nothing else. */
+export function parseDistributionPoints(value: Buffer): readonly string[] | undefined {
+	return orUndefined(() => {
+		const urls: string[] = [];
+		const points = readInside(readOnly(value, TAG.sequence));
+		while (!points.isAtEnd && urls.length < NAMES_MAX) {
+			const point = readInside(points.expect(TAG.sequence));
+			const names = readInside(readOnly(point.expect(0xa0).body, 0xa0));
+			point.end();
+			while (!names.isAtEnd && urls.length < NAMES_MAX) urls.push(names.expect(0x86).body.toString('latin1'));
+			names.end();
+		}
+		points.end();
+		return urls;
+	});
+}
+
+/** Reads the value of an authorityInfoAccess extension: methods and their URIs, in order. */
+export function parseInformationAccess(
+	value: Buffer,
+): readonly { readonly method: string; readonly url: string }[] | undefined {
+	return orUndefined(() => {
+		const accesses: { method: string; url: string }[] = [];
+		const reader = readInside(readOnly(value, TAG.sequence));
+		while (!reader.isAtEnd && accesses.length < NAMES_MAX) {
+			const fields = readInside(reader.expect(TAG.sequence));
+			const method = readObjectIdentifier(fields.expect(TAG.objectIdentifier));
+			const url = fields.expect(0x86).body.toString('latin1');
+			fields.end();
+			accesses.push({ method, url });
+		}
+		reader.end();
+		return accesses;
+	});
+}
+
 function orUndefined<T>(read: () => T): T | undefined {
 	try {
 		return read();

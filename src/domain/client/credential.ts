@@ -7,7 +7,7 @@ export interface Credential {
 	readonly clientId: ClientId;
 	readonly partnerId: PartnerId;
 	readonly kind: 'certificate';
-	readonly status: 'active' | 'revoked';
+	readonly status: 'active' | 'held' | 'revoked';
 	readonly certificateId: CertificateId;
 	/** base64url SHA-256 of the DER certificate: the `x5t#S256` of RFC 8705 §3.1. */
 	readonly thumbprint: string;

@@ -1,6 +1,7 @@
 // The registry is the store of what changes at run time. One port per aggregate stands beside its domain;
 // this file puts them together and states what a store owes to all of them.
 import type { CertificateStore } from '../certificate/certificate-store.ts';
+import type { CompromisedKeyStore } from '../certificate/compromised-key-store.ts';
 import type { ClientStore } from '../client/client-store.ts';
 import type { CredentialStore } from '../client/credential-store.ts';
 import type { PartnerStore } from '../partner/partner-store.ts';
@@ -16,6 +17,7 @@ export interface Registry {
 	readonly clients: ClientStore;
 	readonly credentials: CredentialStore;
 	readonly certificates: CertificateStore;
+	readonly compromisedKeys: CompromisedKeyStore;
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
 	readonly operators: OperatorStore;

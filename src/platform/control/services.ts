@@ -118,6 +118,8 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 		store: options.store,
 		catalogue: () => options.catalogue,
 		partnerIssuing: authorities.partnerIssuing,
+		platformIssuing: authorities.platformIssuing,
+		profiles: configuration.certificates.profiles,
 		trustDomain: configuration.trustDomain,
 		publisher: options.publisher,
 		audit: options.audit,

@@ -1,6 +1,7 @@
 // What the admin API is given. It never opens a store, a socket or a file by itself.
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Issuer } from '../../domain/certificate/issuer.ts';
+import type { Profiles } from '../../domain/certificate/profile.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LedgerReader } from '../../domain/ledger/ledger-reader.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
@@ -16,6 +17,10 @@ export interface AdminDependencies {
 	readonly catalogue: () => Catalogue;
 	/** The authority that signs the certificates of partners' clients. */
 	readonly partnerIssuing: Issuer;
+	/** The authority that signs the certificates of internal servers and services. */
+	readonly platformIssuing: Issuer;
+	/** The certificate profiles of the running configuration. */
+	readonly profiles: Profiles;
 	/** SPIFFE trust domain, such as `bank.example`. */
 	readonly trustDomain: string;
 	readonly publisher: ChangePublisher;

@@ -110,6 +110,75 @@ test('issues a certificate from a certificate request, and revokes it', {
 	assert.deepEqual([barred.status, barred.body.type], [422, 'urn:sallyport:problem:csr_rejected']);
 });
 
+test('holds, releases and revokes a certificate, bars its key, and finds it by what is known of it', {
+	skip: skipWithoutOpenssl,
+}, async (context) => {
+	const admin = await createTestAdmin();
+	const { clientId } = await onboard(admin);
+	const csr = certificateRequest(context);
+	const { certificate } = (await admin.call('POST', `/clients/${clientId}/certificates`, { body: { csr } })).body;
+	const path = `/certificates/${certificate.id}`;
+	assert.equal(certificate.state, 'valid');
+	assert.equal((await admin.call('POST', `${path}/hold`)).body.state, 'held');
+	assert.equal((await admin.call('GET', '/certificates?status=held')).body.items.length, 1);
+	const stale = await admin.call('POST', `${path}/release`, { headers: { 'if-match': '"1"' } });
+	assert.equal(stale.status, 412);
+	assert.equal((await admin.call('POST', `${path}/release`)).body.state, 'valid');
+	const revoked = await admin.call('POST', `${path}/revoke`, { body: { reason: 'key-compromise' } });
+	assert.equal(revoked.body.state, 'revoked');
+	assert.equal((await admin.call('POST', `${path}/release`)).status, 409);
+	assert.deepEqual(
+		admin.ledger.durable.slice(-3).map((entry) => [entry.type, entry.facts?.['certificate'], entry.facts?.['reason']]),
+		[
+			['certificate.held', certificate.id, undefined],
+			['certificate.released', certificate.id, undefined],
+			['certificate.revoked', certificate.id, 'key-compromise'],
+		],
+	);
+	for (const query of [
+		`serial=${certificate.serial}`,
+		`thumbprint=${certificate.thumbprint}`,
+		'profile=partner-client',
+	])
+		assert.equal((await admin.call('GET', `/certificates?${query}`)).body.items.length, 1, query);
+	assert.equal((await admin.call('GET', '/certificates?serial=00')).body.items.length, 0);
+	const subject = encodeURIComponent(certificate.subject);
+	assert.equal((await admin.call('GET', `/certificates?subject=${subject}`)).body.items.length, 1);
+
+	const bar = { publicKeyHashes: ['ab'.repeat(32)], source: 'a-list' };
+	assert.deepEqual((await admin.call('POST', '/compromised-keys', { body: bar })).body, {
+		added: 1,
+		total: 2,
+		certificates: [],
+	});
+	assert.equal(
+		(await admin.call('POST', '/compromised-keys', { body: { ...bar, publicKeyHashes: ['x'] } })).status,
+		400,
+	);
+});
+
+test('issues certificates to internal servers and services, each with the names of its own kind', {
+	skip: skipWithoutOpenssl,
+}, async (context) => {
+	const admin = await createTestAdmin();
+	const csr = certificateRequest(context);
+	const service = { profile: 'service', serviceName: 'ledger', csr };
+	const issued = await admin.call('POST', '/certificates', { body: service });
+	assert.equal(issued.status, 201);
+	assert.equal(issued.body.certificate.subject, 'spiffe://bank.example/service/ledger');
+	const server = { profile: 'server', dnsNames: ['ledger.bank.internal'], csr };
+	assert.equal((await admin.call('POST', '/certificates', { body: server })).status, 201);
+	for (const wrong of [
+		{ ...server, serviceName: 'ledger' },
+		{ ...service, dnsNames: ['ledger.bank.internal'] },
+		{ profile: 'service', csr },
+		{ profile: 'server', csr },
+	])
+		assert.equal((await admin.call('POST', '/certificates', { body: wrong })).status, 400, JSON.stringify(wrong));
+	const operator = { profile: 'operator', csr };
+	assert.equal((await admin.call('POST', '/certificates', { body: operator })).status, 400, 'never an operator');
+});
+
 test('refuses a certificate request that is none, and records the attempt', async () => {
 	const admin = await createTestAdmin();
 	const { clientId } = await onboard(admin);

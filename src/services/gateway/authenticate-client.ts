@@ -70,6 +70,8 @@ function identify(
 		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
 	}
 	exchange.principal = { token, client, credential };
+	if (credential.status === 'held')
+		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
 	if (credential.status !== 'active')
 		return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
 	if (client.status !== 'active') return fault('client_disabled', 'Ask the provider of this API to enable the client.');

@@ -3,6 +3,7 @@ import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
 import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
+import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from './memory-certificate-store.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
 import type { MemoryTransaction } from './memory-transaction.ts';
@@ -14,6 +15,8 @@ export type Enter = <T>(step: (transaction: MemoryTransaction) => T) => Promise<
 export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry {
 	return {
 		...createAggregateStores(state, enter),
+		certificates: createMemoryCertificateStore(state, enter),
+		compromisedKeys: createMemoryCompromisedKeyStore(state, enter),
 		revocations: createRevocationStore(state, enter),
 		idempotency: createIdempotencyStore(state, enter),
 		changes: createChangeFeed(state, enter),
@@ -23,8 +26,8 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 function createAggregateStores(
 	state: MemoryState,
 	enter: Enter,
-): Omit<Registry, 'revocations' | 'idempotency' | 'changes'> {
-	const { partners, clients, credentials, certificates, subscriptions, operators } = state;
+): Pick<Registry, 'partners' | 'clients' | 'credentials' | 'subscriptions' | 'operators'> {
+	const { partners, clients, credentials, subscriptions, operators } = state;
 	return {
 		partners: {
 			...basics(partners, enter),
@@ -38,15 +41,6 @@ function createAggregateStores(
 			...basics(credentials, enter),
 			findByThumbprint: (thumbprint) => enter(() => credentials.findByUnique(0, thumbprint)),
 			list: (page, filter = {}) => enter(() => list(credentials, page, filter)),
-		},
-		certificates: {
-			...basics(certificates, enter),
-			findByThumbprint: (thumbprint) => enter(() => certificates.findByUnique(0, thumbprint)),
-			listByPublicKey: (hash) => enter(() => certificates.select((one) => one.publicKeyHash === hash)),
-			list: (page, { expiresBeforeMs, ...filter } = {}) =>
-				enter(() =>
-					list(certificates, page, filter, (one) => expiresBeforeMs === undefined || one.notAfterMs < expiresBeforeMs),
-				),
 		},
 		subscriptions: {
 			...basics(subscriptions, enter),
@@ -75,14 +69,10 @@ function list<T extends MemoryRecord>(
 	table: MemoryTable<T>,
 	page: PageRequest,
 	filter: { readonly [K in keyof T]?: T[K] | undefined },
-	matches: (record: T) => boolean = () => true,
 ): Page<T> {
 	const wanted = Object.entries(filter).filter(([, value]) => value !== undefined) as [keyof T, unknown][];
 	const isWanted = (record: T): boolean => wanted.every(([member, value]) => record[member] === value);
-	return pageOf(
-		table.select((record) => isWanted(record) && matches(record), page.after, recordsToRead(page)),
-		page,
-	);
+	return pageOf(table.select(isWanted, page.after, recordsToRead(page)), page);
 }
 
 function createRevocationStore({ revocations }: MemoryState, enter: Enter): Registry['revocations'] {

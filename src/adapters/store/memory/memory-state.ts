@@ -1,5 +1,6 @@
 // What a registry in memory holds: the same tables, unique keys and references as the SQL adapters have.
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import type { CompromisedKey } from '../../../domain/certificate/compromised-key-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
@@ -49,6 +50,7 @@ export function createMemoryState() {
 		credentials,
 		subscriptions,
 		operators,
+		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
 		revocations: new MemoryMap<string, TokenRevocation>(),
 		answers: new MemoryMap<string, IdempotentAnswer>(),
 		changes: new MemoryMap<number, RegistryChange>(),

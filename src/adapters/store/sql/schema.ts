@@ -25,8 +25,21 @@ interface CertificateRow extends DocumentRow {
 	partner_id: GeneratedAlways<string | null>;
 	client_id: GeneratedAlways<string | null>;
 	thumbprint: GeneratedAlways<string>;
+	issuer: GeneratedAlways<string>;
+	serial: GeneratedAlways<string>;
 	public_key_hash: GeneratedAlways<string>;
 	not_after_ms: GeneratedAlways<number>;
+	status: GeneratedAlways<string>;
+	profile: GeneratedAlways<string>;
+	subject: GeneratedAlways<string>;
+	created_at_ms: GeneratedAlways<number>;
+}
+
+/** A key that must never be certified. */
+interface CompromisedKeyRow {
+	public_key_hash: string;
+	source: string;
+	added_at_ms: number;
 }
 
 interface SubscriptionRow extends DocumentRow {
@@ -110,6 +123,7 @@ export interface SqlSchema {
 	certificates: CertificateRow;
 	subscriptions: SubscriptionRow;
 	operators: OperatorRow;
+	compromised_keys: CompromisedKeyRow;
 	token_revocations: TokenRevocationRow;
 	idempotent_answers: IdempotencyRow;
 	changes: ChangeRow;

@@ -1,7 +1,5 @@
 // The registry over Kysely: each port is a table of documents, searched by the columns that the ports name.
 import type { Kysely } from 'kysely';
-import type { Certificate } from '../../../domain/certificate/certificate.ts';
-import type { CertificateStore } from '../../../domain/certificate/certificate-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { ClientStore } from '../../../domain/client/client-store.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
@@ -14,7 +12,9 @@ import type { Operator, OperatorStore } from '../../../domain/registry/operator-
 import type { Registry } from '../../../domain/registry/registry.ts';
 import { DocumentTable, type RegistryRecord } from './document-table.ts';
 import type { Atomically, DocumentTableName, SqlSchema } from './schema.ts';
+import { createSqlCertificateStore } from './sql-certificate-store.ts';
 import { createSqlChangeFeed } from './sql-change-feed.ts';
+import { createSqlCompromisedKeyStore } from './sql-compromised-key-store.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
 
@@ -24,7 +24,8 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		partners: createPartnerStore(database),
 		clients: createClientStore(database),
 		credentials: createCredentialStore(database),
-		certificates: createCertificateStore(database),
+		certificates: createSqlCertificateStore(database),
+		compromisedKeys: createSqlCompromisedKeyStore(database),
 		subscriptions: createSubscriptionStore(database),
 		operators: createOperatorStore(database),
 		revocations: createSqlRevocationStore(database),
@@ -52,21 +53,6 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 		...basics(table),
 		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
 		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
-	};
-}
-
-function createCertificateStore(database: Kysely<SqlSchema>): CertificateStore {
-	const table = new DocumentTable<Certificate, 'certificates'>(database, 'certificates');
-	return {
-		...basics(table),
-		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
-		listByPublicKey: (publicKeyHash) => table.all([{ column: 'public_key_hash', operator: '=', value: publicKeyHash }]),
-		list: (page, filter) =>
-			table.list(page, [
-				{ column: 'partner_id', operator: '=', value: filter?.partnerId },
-				{ column: 'client_id', operator: '=', value: filter?.clientId },
-				{ column: 'not_after_ms', operator: '<', value: filter?.expiresBeforeMs },
-			]),
 	};
 }
 

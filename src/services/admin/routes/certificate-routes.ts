@@ -1,7 +1,9 @@
 // Routes of certificates: issued from the partner's own certificate request, listed, shown. The private key never
 // comes here; a certificate is ended by revoking its credential.
 import { z } from '@hono/zod-openapi';
+import type { CertificateFilter } from '../../../domain/certificate/certificate-store.ts';
 import { issueClientCertificate } from '../../../domain/certificate/issue-client-certificate.ts';
+import { issueEndpointCertificate } from '../../../domain/certificate/issue-endpoint-certificate.ts';
 import { fault } from '../../../kernel/faults.ts';
 import { fail, ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
@@ -10,7 +12,9 @@ import {
 	certificatePage,
 	certificateParams,
 	certificateSchema,
+	endpointCertificateInput,
 	issuedCertificateSchema,
+	issuedEndpointCertificateSchema,
 	writeCertificate,
 	writeCredential,
 } from '../wire/certificate-wire.ts';
@@ -21,6 +25,7 @@ import { clientParams } from '../wire/partner-wire.ts';
 /** Adds the routes of certificates. */
 export function addCertificateRoutes(router: AdminRouter): void {
 	addIssueRoute(router);
+	addEndpointIssueRoute(router);
 	const { deps } = router;
 	addRead(router, {
 		path: '/certificates',
@@ -32,18 +37,30 @@ export function addCertificateRoutes(router: AdminRouter): void {
 			...pageQuery,
 			partnerId: idSchema('prt', 'Only certificates of this partner.').optional(),
 			clientId: idSchema('cli', 'Only certificates of this client.').optional(),
+			profile: certificateSchema.shape.profile.optional(),
+			status: certificateSchema.shape.status.optional(),
+			issuer: z.string().max(64).optional().openapi({ description: 'Only those that this authority signed.' }),
+			serial: z
+				.string()
+				.regex(/^[0-9a-f]{1,40}$/)
+				.optional()
+				.openapi({ description: 'Serial number, lower-case hexadecimal.' }),
+			thumbprint: z.string().max(43).optional(),
+			subject: z.string().max(512).optional().openapi({ description: 'The whole subject, as it is shown.' }),
 			expiresBefore: givenTimeSchema.optional().openapi({ description: 'Only those that end before this time.' }),
+			expiresFrom: givenTimeSchema.optional().openapi({ description: 'Only those that end at this time or later.' }),
 		}),
 		answer: { description: 'A page of certificates.', schema: certificatePage, hasRevision: false },
 		problems: [400],
 		read: async ({ query }) => {
-			const { partnerId, clientId, expiresBefore } = query;
-			const filter = {
-				...(partnerId === undefined ? undefined : { partnerId }),
-				...(clientId === undefined ? undefined : { clientId }),
-				...(expiresBefore === undefined ? undefined : { expiresBeforeMs: Date.parse(expiresBefore) }),
-			};
-			return ok(writePage(await deps.store.certificates.list(pageRequestOf(query), filter), writeCertificate, query));
+			const { limit: _, after: __, expiresBefore, expiresFrom, ...members } = query;
+			const filter: { [name: string]: string | number } = {};
+			for (const [name, value] of Object.entries(members)) if (value !== undefined) filter[name] = value;
+			if (expiresBefore !== undefined) filter['expiresBeforeMs'] = Date.parse(expiresBefore);
+			if (expiresFrom !== undefined) filter['expiresFromMs'] = Date.parse(expiresFrom);
+			const page = await deps.store.certificates.list(pageRequestOf(query), filter as CertificateFilter);
+			const nowMs = deps.clock.nowMs();
+			return ok(writePage(page, (one) => writeCertificate(one, nowMs), query));
 		},
 	});
 	addRead(router, {
@@ -58,7 +75,7 @@ export function addCertificateRoutes(router: AdminRouter): void {
 		read: async ({ params }) => {
 			const certificate = await deps.store.certificates.get(params.certificateId);
 			if (certificate === undefined) return fail(fault('not_found', 'There is no such certificate.'));
-			return ok({ body: writeCertificate(certificate), revision: certificate.revision });
+			return ok({ body: writeCertificate(certificate, deps.clock.nowMs()), revision: certificate.revision });
 		},
 	});
 }
@@ -91,13 +108,13 @@ function addIssueRoute(router: AdminRouter): void {
 					csr,
 					...(lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 }),
 				},
-				{ authority: deps.partnerIssuing, trustDomain: deps.trustDomain, clock: deps.clock, random: deps.random },
+				{ ...deps, authority: deps.partnerIssuing },
 			);
 			if (!outcome.ok) return outcome;
 			const { certificate, credential, chainPem, sequence } = outcome.value;
 			return ok({
 				body: {
-					certificate: writeCertificate(certificate),
+					certificate: writeCertificate(certificate, deps.clock.nowMs()),
 					credential: writeCredential(credential),
 					chain: chainPem,
 				},
@@ -115,4 +132,58 @@ function addIssueRoute(router: AdminRouter): void {
 			});
 		},
 	});
+}
+
+function addEndpointIssueRoute(router: AdminRouter): void {
+	const { deps } = router;
+	addCommand(router, {
+		method: 'post',
+		path: '/certificates',
+		operationId: 'issueEndpointCertificate',
+		tag: 'certificates',
+		summary: 'Issue a certificate to an internal server or service from its certificate request',
+		description: 'Signed by the authority of the platform, which never signs for a partner.',
+		params: noParams,
+		body: endpointCertificateInput,
+		status: 201,
+		answer: {
+			description: 'The certificate and its chain.',
+			schema: issuedEndpointCertificateSchema,
+			hasRevision: false,
+		},
+		problems: [],
+		ifMatch: 'none',
+		auditType: 'certificate.issued',
+		work: async (registry, { body }) => {
+			const { profile, csr, lifetimeSeconds, serviceName, dnsNames = [], ipAddresses = [] } = body;
+			if ((profile === 'service') !== (serviceName !== undefined) || (profile === 'service' && hasHosts(body)))
+				return fail(fault('input_invalid', 'A service has a serviceName; a server has dnsNames or ipAddresses.'));
+			const subject =
+				serviceName === undefined
+					? ({ profile: 'server', dnsNames, ipAddresses } as const)
+					: ({ profile: 'service', serviceName } as const);
+			const lifetime = lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 };
+			const command = { subject, csr, ...lifetime };
+			const outcome = await issueEndpointCertificate(registry, command, { ...deps, authority: deps.platformIssuing });
+			if (!outcome.ok) return outcome;
+			const { certificate, chainPem } = outcome.value;
+			return ok({
+				body: { certificate: writeCertificate(certificate, deps.clock.nowMs()), chain: chainPem },
+				location: `/certificates/${certificate.id}`,
+				facts: {
+					certificate: certificate.id,
+					profile,
+					subject: certificate.subject,
+					serial: certificate.serial,
+					thumbprint: certificate.thumbprint,
+					not_after: new Date(certificate.notAfterMs).toISOString(),
+				},
+				sequence: await registry.changes.latest(),
+			});
+		},
+	});
+}
+
+function hasHosts(body: { readonly dnsNames?: unknown; readonly ipAddresses?: unknown }): boolean {
+	return body.dnsNames !== undefined || body.ipAddresses !== undefined;
 }

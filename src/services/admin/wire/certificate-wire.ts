@@ -1,6 +1,9 @@
 // Wire forms of certificates and credentials.
 import { z } from '@hono/zod-openapi';
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import { CERTIFICATE_STATES, certificateState } from '../../../domain/certificate/certificate-state.ts';
+import { COMPROMISED_KEYS_MAX } from '../../../domain/certificate/bar-key.ts';
+import { LIFETIME_MS_BOUND } from '../../../domain/certificate/profile.ts';
 import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credential.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
 import { pageSchema } from './page-wire.ts';
@@ -17,18 +20,34 @@ export const certificateInput = z
 			.openapi({
 				description:
 					'Certificate request (PKCS#10, PEM), made with the key that the client keeps. Only its public key is used: ' +
-					'P-256, P-384, Ed25519, or RSA of at least 2048 bits.',
+					'P-256, P-384, Ed25519, ML-DSA-65, or RSA of at least 2048 bits, as the profile takes them.',
 			}),
 		lifetimeSeconds: z
 			.int()
 			.min(60)
-			.max(90 * 86_400)
+			.max(LIFETIME_MS_BOUND / 1000)
 			.optional()
 			.openapi({
-				description: 'From now; 90 days when absent, which is also the longest.',
+				description: 'From now; at most what the profile allows, by default 90 days.',
 			}),
 	})
 	.openapi('CertificateInput');
+
+/** A certificate of an internal server or service. */
+export const endpointCertificateInput = z
+	.strictObject({
+		profile: z.enum(['server', 'service']),
+		csr: certificateInput.shape.csr,
+		lifetimeSeconds: certificateInput.shape.lifetimeSeconds,
+		serviceName: z
+			.string()
+			.regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/)
+			.optional()
+			.openapi({ description: 'For `service`: the last part of its SPIFFE id.' }),
+		dnsNames: z.array(z.string().max(253)).max(50).optional().openapi({ description: 'For `server`: host names.' }),
+		ipAddresses: z.array(z.string().max(45)).max(50).optional().openapi({ description: 'For `server`: addresses.' }),
+	})
+	.openapi('EndpointCertificateInput');
 
 export const certificateSchema = z
 	.object({
@@ -40,7 +59,9 @@ export const certificateSchema = z
 		subject: z.string().openapi({ description: 'The SPIFFE id, or the first DNS name of a server certificate.' }),
 		partnerId: idSchema('prt', 'The partner.').optional(),
 		clientId: idSchema('cli', 'The client.').optional(),
-		status: z.enum(['active', 'revoked']),
+		status: z.enum(['active', 'held', 'revoked']),
+		state: z.enum(CERTIFICATE_STATES).openapi({ description: 'Where it is in its life, at the time of this answer.' }),
+		predecessorId: idSchema('crt', 'The certificate that was renewed into this one.').optional(),
 		notBefore: timeSchema,
 		notAfter: timeSchema,
 		pem: z.string().openapi({ description: 'The certificate alone, PEM.' }),
@@ -62,7 +83,7 @@ export const credentialSchema = z
 		clientId: idSchema('cli', 'The client that it proves.'),
 		partnerId: idSchema('prt', 'The partner.'),
 		kind: z.enum(['certificate']),
-		status: z.enum(['active', 'revoked']),
+		status: z.enum(['active', 'held', 'revoked']),
 		certificateId: idSchema('crt', 'The certificate.'),
 		thumbprint: z.string().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
 		notBefore: timeSchema,
@@ -93,8 +114,39 @@ export const revocationInput = z
 	})
 	.openapi('RevocationInput');
 
+export const issuedEndpointCertificateSchema = z
+	.object({
+		certificate: certificateSchema,
+		chain: z.string().openapi({ description: 'The certificate followed by that of its authority, PEM.' }),
+	})
+	.openapi('IssuedEndpointCertificate');
+
+export const barredKeysInput = z
+	.strictObject({
+		publicKeyHashes: z
+			.array(z.string().max(64))
+			.min(1)
+			.max(COMPROMISED_KEYS_MAX)
+			.openapi({ description: 'SHA-256 of each DER SubjectPublicKeyInfo, in hexadecimal or base64url.' }),
+		source: z
+			.string()
+			.regex(/^[\x21-\x7e]{1,64}$/)
+			.openapi({ description: 'Where the list is from, for whoever asks why a key is refused.' }),
+	})
+	.openapi('CompromisedKeysInput');
+
+export const barredKeysSchema = z
+	.object({
+		added: z.int().openapi({ description: 'Keys that were not on the list before.' }),
+		total: z.int().openapi({ description: 'Keys on the list.' }),
+		certificates: z
+			.array(z.string())
+			.openapi({ description: 'Certificates that carry one of the keys and are not revoked: revoke them.' }),
+	})
+	.openapi('CompromisedKeys');
+
 /** Writes a certificate for the wire. */
-export function writeCertificate(certificate: Certificate): z.infer<typeof certificateSchema> {
+export function writeCertificate(certificate: Certificate, nowMs: number): z.infer<typeof certificateSchema> {
 	return {
 		id: certificate.id,
 		profile: certificate.profile,
@@ -105,6 +157,8 @@ export function writeCertificate(certificate: Certificate): z.infer<typeof certi
 		...(certificate.partnerId === undefined ? undefined : { partnerId: certificate.partnerId }),
 		...(certificate.clientId === undefined ? undefined : { clientId: certificate.clientId }),
 		status: certificate.status,
+		state: certificateState(certificate, nowMs),
+		...(certificate.predecessorId === undefined ? undefined : { predecessorId: certificate.predecessorId }),
 		pem: certificate.pem,
 		...writeLife(certificate),
 	};
