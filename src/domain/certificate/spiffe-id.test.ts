@@ -69,7 +69,8 @@ test('names nobody once any character of an id is replaced by one that ids do no
 			(text, at, character) => {
 				const index = at % text.length;
 				const changed = text.slice(0, index) + character + text.slice(index + 1);
-				assert.equal(parseSpiffeId(changed), undefined);
+				// The colon of `spiffe:` replaced by a colon is the id itself.
+				if (changed !== text) assert.equal(parseSpiffeId(changed), undefined);
 			},
 		),
 	);
