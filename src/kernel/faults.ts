@@ -30,6 +30,15 @@ export const FAULTS = {
 		retry: 'never',
 	},
 	method_not_implemented: { owner: 'client', status: 501, title: 'The method is not implemented', retry: 'never' },
+	// throttleSource, and lists of addresses
+	source_throttled: { owner: 'policy', status: 429, title: 'Too many failures from this source', retry: 'later' },
+	address_denied: {
+		owner: 'policy',
+		status: 403,
+		title: 'Calls from this address are not allowed',
+		oauthError: 'unauthorized_client',
+		retry: 'after-change',
+	},
 	// matchRoute
 	route_not_found: { owner: 'client', status: 404, title: 'No such operation', retry: 'never' },
 	method_not_allowed: { owner: 'client', status: 405, title: 'The method is not allowed here', retry: 'never' },
