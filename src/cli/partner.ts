@@ -1,6 +1,7 @@
-// `partner`: register, list, show, suspend, resume.
-import type { Command } from 'commander';
+// `partner`: register, list, show, allow-addresses, suspend, resume.
+import { type Command, Option } from 'commander';
 import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
+import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
@@ -39,6 +40,29 @@ export function partnerCommands(program: Command, io: CommandIo): void {
 		.action((id: string, options: AdminOptions) =>
 			runAdminAction(io, options, async ({ client, output }) => {
 				printRecord(io, output, (await client.get(`/partners/${segment(id)}`)).body);
+			}),
+		);
+	withAdminOptions(partner.command('allow-addresses'))
+		.description('set the networks from which a partner may call, at the gateway and at the token endpoint')
+		.argument('<partner>', 'id of the partner')
+		.addOption(
+			new Option('--network <cidr...>', 'networks or single addresses; replaces the list').conflicts('anywhere'),
+		)
+		.option('--anywhere', 'lift the restriction')
+		.addHelpText(
+			'after',
+			'\nExamples:\n' +
+				'  $ sallyport partner allow-addresses prt_01k9zq3m7x8v5n2c4r6t8w0y1a --network 203.0.113.0/24 2001:db8::/32\n' +
+				'  $ sallyport partner allow-addresses prt_01k9zq3m7x8v5n2c4r6t8w0y1a --anywhere',
+		)
+		.action((id: string, options: AdminOptions & { network?: string[]; anywhere?: true }) =>
+			runAdminAction(io, options, async ({ client, output }) => {
+				if (options.network === undefined && options.anywhere !== true) {
+					throw new CommandFailure(EXIT.invalid, 'Give the networks with --network, or --anywhere.');
+				}
+				const networks = options.network ?? null;
+				const { body } = await client.post(`/partners/${segment(id)}/allow-addresses`, { body: { networks } });
+				printRecord(io, output, body);
 			}),
 		);
 	const changes = [

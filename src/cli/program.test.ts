@@ -296,6 +296,19 @@ test('prints aligned tables that no name can break or steer', async () => {
 	);
 });
 
+test('sets the networks of a partner, and asks for them or for a clear word', async () => {
+	const { partner } = await onboard();
+	const allow = (...more: string[]) => cli(['partner', 'allow-addresses', partner, '--output', 'json', ...more]);
+	assert.deepEqual((await allow('--network', '203.0.113.0/24', '2001:db8::/32')).json().allowedNetworks, [
+		'2001:db8::/32',
+		'203.0.113.0/24',
+	]);
+	assert.equal((await allow()).code, 2);
+	assert.equal((await allow('--network', '10.0.0.0/8', '--anywhere')).code, 2);
+	assert.equal((await allow('--network', 'everywhere')).code, 2);
+	assert.equal((await allow('--anywhere')).json().allowedNetworks, undefined);
+});
+
 test('lists beyond one page, and says when the limit cuts', async () => {
 	const { registry } = admin.store;
 	const first = (await registry.partners.list({ limit: 1 })).items[0];

@@ -3,6 +3,7 @@ import type { Configuration, TlsListener } from './configuration.ts';
 import type { TlsListenerInput } from './configuration-schema.ts';
 import type { Draft } from './draft.ts';
 import { readIdentity } from './identity-files.ts';
+import { protectionOf } from './source-settings.ts';
 
 const EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 const LOOPBACK = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost)$/;
@@ -37,7 +38,8 @@ async function readListener(draft: Draft, name: (typeof TLS_LISTENERS)[number]):
 	const listener: TlsListenerInput = draft.input.listeners[name];
 	const certificate = await readIdentity(draft, ['listeners', name], listener, listener.names);
 	const { host, port, names } = listener;
-	return certificate === undefined ? { host, port, names } : { host, port, names, certificate };
+	const protection = protectionOf(listener);
+	return { host, port, names, protection, ...(certificate === undefined ? undefined : { certificate }) };
 }
 
 function refuseSharedPorts(draft: Draft): void {

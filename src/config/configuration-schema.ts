@@ -14,6 +14,7 @@ import {
 	scope,
 	title,
 } from './schema-field.ts';
+import { listenerProtectionFields, sourcesSchema } from './source-schema.ts';
 
 const port = z.int().min(0).max(65_535);
 
@@ -41,6 +42,7 @@ function tlsListener(hostDefault: string, portDefault: number, what: string) {
 			keyFile: filePath()
 				.optional()
 				.describe('PEM file with the private key of `certificateFile`, not encrypted, readable by nobody else.'),
+			...listenerProtectionFields,
 		})
 		.prefault({})
 		.describe(what);
@@ -136,6 +138,7 @@ export const configurationSchema = z
 			.prefault({})
 			.describe('Settings of the gateway as a whole.'),
 		certificates: certificatesSchema,
+		sources: sourcesSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

@@ -2,6 +2,8 @@
 // It is plain data, so that it can be cloned to the gateway threads.
 import type { ApiVersion } from '../domain/api/api.ts';
 import type { Profiles } from '../domain/certificate/profile.ts';
+import type { ListenerProtection } from '../domain/network/listener-protection.ts';
+import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 
 /** Where a TLS listener listens and which certificate it shows. */
@@ -10,6 +12,7 @@ export interface TlsListener {
 	readonly port: number;
 	/** Host names (lower case, no port) that are served here; the certificate of the platform CA names them all. */
 	readonly names: readonly string[];
+	readonly protection: ListenerProtection;
 	/** Certificate chain and key (PEM) of the owner; undefined = issued by the platform CA. */
 	readonly certificate?: { readonly chain: string; readonly key: string };
 }
@@ -35,6 +38,8 @@ export interface Configuration {
 		/** Plain HTTP: probes and metrics. Loopback unless configured otherwise. */
 		readonly private: { readonly host: string; readonly port: number };
 	};
+	/** What a source may do before it is refused. */
+	readonly sources: SourcePolicy;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */

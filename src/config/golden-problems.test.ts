@@ -134,6 +134,27 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 		['threads: 2', 'threads: «65', 'gateway.threads', 'at most 64 is expected', /^Threads of the gateway/],
 		['port: 8446', 'port: «99999', 'listeners.private.port', 'at most 65535 is expected', /^TCP port/],
 		[
+			'port: 8443',
+			'port: 8443, allow: [«10.1.2.3/8]',
+			'listeners.gateway.allow[0]',
+			'this is no network',
+			/bits beyond the prefix are zero/,
+		],
+		[
+			'port: 8443',
+			'port: 8443, proxyProtocol: { from: [«0.0.0.0/0] }',
+			'listeners.gateway.proxyProtocol.from[0]',
+			'hops that are believed cannot be half of the internet: anybody could name any address',
+			/^Write the addresses of the load balancers/,
+		],
+		[
+			'port: 8443',
+			'port: 8443, trustedHops: { from: [10.0.0.0/24], field: «x-real-ip }',
+			'listeners.gateway.trustedHops.field',
+			'this value is not known',
+			'Use one of: forwarded, x-forwarded-for.',
+		],
+		[
 			'requestBodyMax: 4KiB',
 			'requestBodyMax: «4096',
 			'apis.bank.operations.createPayment.requestBodyMax',
@@ -373,6 +394,13 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 			'products.pay.operations[1]',
 			'"bank/v1/createPayment" is listed twice',
 			'Remove one of the two.',
+		],
+		[
+			'issuer: https://localhost:8444',
+			'issuer: https://localhost:8444\nsources: { blockMin: 1m, blockMax: «30s }',
+			'sources.blockMax',
+			'the longest time is shorter than the first one',
+			'Write blockMax at least as long as blockMin.',
 		],
 		['name: sustained', 'name: burst', 'plans.standard.limits[1]', '"burst" is listed twice', 'Remove one of the two.'],
 		[

@@ -18,6 +18,7 @@ import { CONFIGURATION_BYTES_MAX, type ConfigurationText, parseConfigurationText
 import { type CompileContract, createDraft } from './draft.ts';
 import { readTextFile } from './read-files.ts';
 import { schemaProblems } from './schema-problems.ts';
+import { checkSources } from './source-settings.ts';
 
 /** A configuration that is right, and what is doubtful about it. */
 export interface LoadedConfiguration {
@@ -78,6 +79,7 @@ export async function loadConfigurationText(
 	checkRoutes(draft, apis);
 	const products = checkProducts(draft, apis);
 	const plans = checkPlans(draft);
+	const sources = checkSources(draft);
 	if (!problems.isEmpty || certificates === undefined) return fail(problems.list());
 
 	// Step 3: the result.
@@ -87,6 +89,7 @@ export async function loadConfigurationText(
 		trustDomain: input.trustDomain,
 		issuer: input.issuer,
 		listeners,
+		sources,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),
 		certificates,

@@ -13,7 +13,7 @@ interface Probe {
 	/** What becomes of the probe without the gate: it reaches the upstream, or a later stage meets a bug. */
 	readonly without: 'forwarded' | 'bug' | 'unrecorded';
 	request(gateway: TestGateway, partner: TestPartner): string;
-	prepare?(gateway: TestGateway): void;
+	prepare?(gateway: TestGateway, partner: TestPartner): void;
 	/** The probe is sent so many times; only the last one counts. */
 	readonly times?: number;
 }
@@ -53,6 +53,16 @@ const PROBES: readonly Probe[] = [
 		request: (gateway, partner) => get(gateway, ACCOUNT, partner.token(), 'Transfer_Encoding: chunked'),
 	},
 	{
+		gate: 'throttleSource',
+		status: 429,
+		without: 'forwarded',
+		prepare: (gateway, { credential }) => {
+			const source = { key: `c:${credential.thumbprint}`, widerKey: undefined, isCertified: true };
+			for (let count = 0; count < 60_000; count++) gateway.sources.failed(source, 'resource_denied', Date.now());
+		},
+		request: (gateway, partner) => get(gateway, ACCOUNT, partner.token()),
+	},
+	{
 		gate: 'matchRoute',
 		status: 404,
 		without: 'bug',
@@ -63,6 +73,15 @@ const PROBES: readonly Probe[] = [
 		status: 401,
 		without: 'bug',
 		request: (gateway) => get(gateway, ACCOUNT, undefined),
+	},
+	{
+		gate: 'checkAddress',
+		status: 403,
+		without: 'forwarded',
+		prepare: (gateway, { partner }) => {
+			gateway.apply({ kind: 'partner', record: { ...partner, allowedNetworks: ['192.0.2.0/24'] } });
+		},
+		request: (gateway, partner) => get(gateway, ACCOUNT, partner.token()),
 	},
 	{
 		gate: 'authorizeRequest',
@@ -119,7 +138,7 @@ async function runProbe(probe: Probe, pipeline: Pipeline) {
 		const times = probe.times ?? 1;
 		const connection = await gateway.connect(partner);
 		for (let count = 1; count < times; count++) await connection.send(probe.request(gateway, partner));
-		probe.prepare?.(gateway);
+		probe.prepare?.(gateway, partner);
 		gateway.seen.length = 0;
 		gateway.ledger.buffered.length = 0;
 		gateway.ledger.durable.length = 0;

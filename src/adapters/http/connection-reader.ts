@@ -28,6 +28,8 @@ function judge(socket: TLSSocket, verifier: ClientCertificateVerifier, clock: Cl
 	const facts = readPeerFacts(socket);
 	return {
 		address: facts.address,
+		peerAddress: facts.peerAddress,
+		proxyFields: facts.proxyFields,
 		serverName: facts.serverName,
 		certificate: facts.certificate === undefined ? undefined : verifier.verify(facts.certificate, clock.nowMs()),
 	};

@@ -3,7 +3,7 @@
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { createHttp1Connections, type RefusalListener, type RequestListener } from './http1-connections.ts';
-import { type ConnectionSource, rememberSource } from './peer-facts.ts';
+import { type ConnectionSource, connectionBelow, rememberSource } from './peer-facts.ts';
 import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
 
 /**
@@ -29,6 +29,8 @@ export interface ListenerOptions {
 	/** Most connections at once; further ones are closed as they come. Default 10,000. */
 	readonly connectionsMax?: number;
 	readonly guard?: ConnectionGuard;
+	/** Told of each TCP connection whose TLS handshake is over. */
+	readonly onSecured?: (connection: Socket) => void;
 	readonly timeouts?: Partial<ListenerTimeouts>;
 	readonly serve: RequestListener;
 	readonly onRefusal: RefusalListener;
@@ -70,6 +72,8 @@ export function createListener(options: ListenerOptions): Listener {
 	});
 	tls.on('secureConnection', (socket) => {
 		secured.add(socket);
+		const below = connectionBelow(socket);
+		if (below !== undefined) options.onSecured?.(below);
 		socket.once('close', () => secured.delete(socket));
 		http1.take(socket);
 	});

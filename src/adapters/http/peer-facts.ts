@@ -1,16 +1,24 @@
 // What a TLS connection tells about its client, before anything is believed of it.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { ProxyField } from '../../domain/network/proxy-protocol.ts';
 
 /** Where a connection comes from, in the words of a trusted hop in front of the listener. */
 export interface ConnectionSource {
 	/** Address of the client, without a port. */
 	readonly address: string;
+	/** Address of the hop itself. */
+	readonly peerAddress?: string;
+	/** What else the hop said of the connection. */
+	readonly fields?: readonly ProxyField[];
 }
 
 /** What a TLS connection tells about its client. */
 export interface PeerFacts {
 	readonly address: string;
+	/** Address of the hop in front of us, where one told the client's address. */
+	readonly peerAddress: string | undefined;
+	readonly proxyFields: readonly ProxyField[] | undefined;
 	readonly serverName: string | undefined;
 	/** DER of the certificate that the client presented and proved to hold the key of; undefined for none. */
 	readonly certificate: Buffer | undefined;
@@ -25,9 +33,14 @@ export function rememberSource(connection: Socket, source: ConnectionSource): vo
 
 /** Tells what a trusted hop said of the TCP connection below a TLS connection; undefined when there was none. */
 export function sourceOf(socket: Socket): ConnectionSource | undefined {
+	const below = connectionBelow(socket);
+	return below === undefined ? undefined : sources.get(below);
+}
+
+/** The TCP connection below a TLS connection. */
+export function connectionBelow(socket: Socket): Socket | undefined {
 	// Node documents no way from the TLS socket to the TCP socket that it was made from; this is the one that there is.
-	const below = (socket as { readonly _parent?: Socket | null })._parent;
-	return below === undefined || below === null ? undefined : sources.get(below);
+	return (socket as { readonly _parent?: Socket | null })._parent ?? undefined;
 }
 
 /** The address of the client of a connection: what a trusted hop said, or the address of the peer. */
@@ -40,6 +53,8 @@ export function readPeerFacts(socket: TLSSocket): PeerFacts {
 	const serverName = (socket as { readonly servername?: string | false | null }).servername;
 	return {
 		address: addressOf(socket),
+		peerAddress: sourceOf(socket)?.peerAddress,
+		proxyFields: sourceOf(socket)?.fields,
 		serverName: typeof serverName === 'string' ? serverName.toLowerCase() : undefined,
 		certificate: socket.getPeerX509Certificate()?.raw,
 	};

@@ -39,7 +39,13 @@ test('refuses a source that fails too often, tells for how long, and lets it pas
 	assert.equal(admit(source), 10);
 	clock.advance(4000);
 	assert.equal(admit(source), 6);
-	assert.deepEqual(throttle.counts(clock.nowMs()), { failures: 11, blocks: 1, uncounted: 0, blockedNow: 1 });
+	assert.deepEqual(throttle.counts(clock.nowMs()), {
+		failures: 11,
+		blocks: 1,
+		uncounted: 0,
+		blockedNow: 1,
+		refusedConnections: { address: 0, 'proxy-header': 0, 'source-connections': 0, handshakes: 0 },
+	});
 	clock.advance(6000);
 	assert.equal(admit(source), 0);
 	assert.equal(throttle.counts(clock.nowMs()).blockedNow, 0);
@@ -81,7 +87,7 @@ test('nobody frees himself by filling the table, and nobody else is refused for 
 	assert.ok(admit(attacker) > 0, 'who is refused stays refused');
 	assert.equal(admit(at('198.51.100.1')), 0);
 	assert.equal(admit(at('198.51.100.1', 'partner')), 0);
-	assert.equal(shared.table.byteLength, 80 + 64 * 32);
+	assert.equal(shared.table.byteLength, 96 + 64 * 32);
 	assert.equal(throttle.counts(clock.nowMs()).uncounted, 0);
 });
 

@@ -16,6 +16,7 @@ import {
 	type SourceThrottle,
 	type Standing,
 } from '../../domain/network/source-throttle.ts';
+import { CONNECTION_REFUSALS, type ConnectionRefusal } from '../../domain/network/listener-protection.ts';
 import type { Source } from '../../domain/network/source.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { FaultCode } from '../../kernel/faults.ts';
@@ -24,7 +25,7 @@ import { createTableLock } from './table-lock.ts';
 const BUCKET_SLOTS = 8;
 const SLOTS_MAX = 2 ** 22;
 
-const HEAD_WORDS = 20;
+const HEAD_WORDS = 24;
 const HEAD_SLOTS = 0;
 const HEAD_LOCK = 1;
 const HEAD_TICKET = 2;
@@ -33,8 +34,10 @@ const HEAD_LAST_BLOCK_END = 3;
 const HEAD_FAILURES = 4;
 const HEAD_BLOCKS = 5;
 const HEAD_UNCOUNTED = 6;
-const HEAD_EPOCH_BYTE = 32;
-const HEAD_SEED_BYTE = 40;
+/** The first of the counts of connections that were closed before a request, by reason. */
+const HEAD_REFUSALS = 7;
+const HEAD_EPOCH_BYTE = 64;
+const HEAD_SEED_BYTE = 72;
 const SEED_BYTES = 16;
 
 const SLOT_WORDS = 4;
@@ -80,10 +83,19 @@ export interface SourceCounts {
 	/** Failures of sources that found no room, because all of their bucket are refused. */
 	readonly uncounted: number;
 	readonly blockedNow: number;
+	/** Connections that were closed before a request, by reason. */
+	readonly refusedConnections: Readonly<Record<ConnectionRefusal, number>>;
+}
+
+/** The table as a thread has it. */
+export interface SourceTable extends SourceThrottle {
+	/** Counts a connection that was closed before a request. */
+	connectionRefused(reason: ConnectionRefusal): void;
+	counts(nowMs: number): SourceCounts;
 }
 
 /** Attaches this thread to the table. */
-export function attachSourceThrottle(shared: SharedSources): SourceThrottle & { counts(nowMs: number): SourceCounts } {
+export function attachSourceThrottle(shared: SharedSources): SourceTable {
 	return new SharedSourceTable(shared);
 }
 
@@ -99,7 +111,7 @@ interface Places {
 	readonly site: Place | undefined;
 }
 
-class SharedSourceTable implements SourceThrottle {
+class SharedSourceTable implements SourceTable {
 	readonly #policy: SourcePolicy;
 	readonly #head: Int32Array;
 	readonly #words: Int32Array;
@@ -151,6 +163,10 @@ class SharedSourceTable implements SourceThrottle {
 		if (counted === undefined) Atomics.add(this.#head, HEAD_UNCOUNTED, 1);
 	}
 
+	connectionRefused(reason: ConnectionRefusal): void {
+		Atomics.add(this.#head, HEAD_REFUSALS + CONNECTION_REFUSALS.indexOf(reason), 1);
+	}
+
 	counts(nowMs: number): SourceCounts {
 		const nowSecond = (nowMs - this.#epochMs) / 1000;
 		let blockedNow = 0;
@@ -162,6 +178,9 @@ class SharedSourceTable implements SourceThrottle {
 			blocks: Atomics.load(this.#head, HEAD_BLOCKS) >>> 0,
 			uncounted: Atomics.load(this.#head, HEAD_UNCOUNTED) >>> 0,
 			blockedNow,
+			refusedConnections: Object.fromEntries(
+				CONNECTION_REFUSALS.map((reason, index) => [reason, Atomics.load(this.#head, HEAD_REFUSALS + index) >>> 0]),
+			) as SourceCounts['refusedConnections'],
 		};
 	}
 

@@ -12,6 +12,8 @@ export interface AuditActor {
 	readonly system?: string;
 	/** Network address of the caller. */
 	readonly address?: string;
+	/** Address of the trusted hop that named the caller's address. */
+	readonly peer?: string | undefined;
 }
 
 export interface AuditEntry {

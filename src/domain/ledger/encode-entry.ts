@@ -49,6 +49,7 @@ function encodeMembers(entry: AuditEntry): string {
 			credential: actor.credential,
 			operator: actor.operator,
 			partner: actor.partner,
+			peer: actor.peer,
 			system: actor.system,
 		},
 		decision: entry.decision,
@@ -77,7 +78,7 @@ function isPlain(value: JsonValue | undefined): boolean {
 
 function encodeCutDown(entry: AuditEntry, marks: { readonly [name: string]: JsonValue }): string {
 	const actor: { [name: string]: JsonValue | undefined } = {};
-	for (const name of ['address', 'client', 'credential', 'operator', 'partner', 'system'] as const) {
+	for (const name of ['address', 'client', 'credential', 'operator', 'partner', 'peer', 'system'] as const) {
 		actor[name] = cut(entry.actor?.[name]);
 	}
 	return canonicalJson({

@@ -2,12 +2,20 @@ import assert from 'node:assert/strict';
 import { BlockList, isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { addressFromBytes, formatIpAddress, parseIpAddress, parseSocketAddress } from './ip-address.ts';
+import {
+	addressFromBytes,
+	type AddressWords,
+	compareWords,
+	formatIpAddress,
+	parseIpAddress,
+	parseSocketAddress,
+} from './ip-address.ts';
 import { compileIpSet, type IpNetwork, networkPart, parseIpNetwork } from './ip-set.ts';
 
 const ipv4 = fc
 	.integer({ min: 0, max: 0xffff_ffff })
 	.map((word) => [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).join('.'));
+const MAPPED: AddressWords = [0, 0, 0xffff, 0];
 const ipv6 = fc
 	.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
 	.map((groups) => groups.map((group) => group.toString(16)).join(':'));
@@ -163,7 +171,9 @@ test('holds exactly the addresses that an independent list holds', () => {
 					assert.ok(address);
 					// The independent list mixes the families where one network spans the mapped block; that is ours to keep apart.
 					const expected = list.check(formatIpAddress(address), address.family === 4 ? 'ipv4' : 'ipv6');
-					const spansMapped = networks.some((one) => one.family === 6 && one.first.every((word) => word === 0));
+					const spansMapped = networks.some(
+						(one) => one.family === 6 && compareWords(one.first, MAPPED) <= 0 && compareWords(one.last, MAPPED) >= 0,
+					);
 					if (!(address.family === 4 && spansMapped)) assert.equal(set.has(address), expected, text);
 				}
 			},

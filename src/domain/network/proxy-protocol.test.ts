@@ -14,7 +14,7 @@ function version2(command: number, family: number, body: string, declared = body
 }
 
 const IPV4 = 'cb00710ac0000201d43101bb';
-const IPV6 = `20010db8${'0'.repeat(23)}1${'20010db8'}${'0'.repeat(23)}2d43101bb`;
+const IPV6 = `20010db8${'0'.repeat(23)}120010db8${'0'.repeat(23)}2d43101bb`;
 
 /** What is read, in short. */
 function read(bytes: Buffer): string {

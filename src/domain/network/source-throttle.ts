@@ -67,8 +67,8 @@ const WEIGHTS: { readonly [code in FaultCode]?: number } = {
 export function failureWeight(code: FaultCode): number {
 	const weight = WEIGHTS[code];
 	if (weight !== undefined) return weight;
-	const { status, owner } = FAULTS[code];
-	return (status === 401 || status === 403) && owner !== 'platform' ? 1 : 0;
+	const { status } = FAULTS[code];
+	return status === 401 || status === 403 ? 1 : 0;
 }
 
 /** The failures that a source, or its site, may have in a window. */

@@ -8,6 +8,8 @@ export interface Partner {
 	readonly id: PartnerId;
 	readonly name: string;
 	readonly status: PartnerStatus;
+	/** Networks from which it may call, in CIDR notation, in their one spelling; absent = from anywhere. */
+	readonly allowedNetworks?: readonly string[];
 	readonly createdAtMs: number;
 	readonly updatedAtMs: number;
 	/** Counts changes from 1; the ETag of the admin API. */

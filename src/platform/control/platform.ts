@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { openLocalSigner } from '../../adapters/keys/local-signer.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts';
+import { attachSourceThrottle, createSharedSources } from '../../adapters/limits/shared-source-table.ts';
+import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts';
 import type { Store } from '../../adapters/store/store.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ConfigProblem } from '../../config/config-problem.ts';
@@ -77,6 +79,8 @@ export class PortTaken extends Error {
 
 const GRACE_MS = 10_000;
 const LIMIT_COUNTERS_MAX = 1 << 20;
+/** Sources of failures that are remembered at once, of 32 bytes each. */
+const SOURCES_MAX = 1 << 16;
 const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const SWEEP_MS = 60_000;
 /** Of an X.520 organization name, which is where the root keeps the trust domain. */
@@ -174,6 +178,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
+	const sources = createSharedSources(configuration.sources, SOURCES_MAX, systemClock, systemRandom.bytes(16));
 	const ticketKeys = systemRandom.bytes(48);
 	// Every gateway thread listens, and so do the authorization server and the admin API.
 	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 2);
@@ -203,6 +208,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					connectionsMax,
 					ledger: ledgerPort,
 					limits,
+					sources,
 					metrics,
 				},
 				transfer: [ledgerPort],
@@ -232,6 +238,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
 		tokenKeys,
 		assertionKeys,
+		sources,
 		connectionsMax,
 		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
 		log,
@@ -246,7 +253,11 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	void noteStoreEnd();
 	const isReady = (): boolean =>
 		isPrepared && !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
-	const privateListener = createPrivateListener({ isReady, metrics: () => renderRequestMetrics(metrics) });
+	const sourceTable = attachSourceThrottle(sources);
+	const privateListener = createPrivateListener({
+		isReady,
+		metrics: () => renderRequestMetrics(metrics) + renderSourceMetrics(sourceTable.counts(systemClock.nowMs())),
+	});
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
 	const timers = [

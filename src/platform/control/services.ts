@@ -1,16 +1,19 @@
 // The services of the control thread behind their TLS listeners: the authorization server and the admin API.
 import type { IncomingMessage } from 'node:http';
+import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import type { RefusalListener } from '../../adapters/http/http1-connections.ts';
 import { createListener, type Listener, type ListenerOptions } from '../../adapters/http/listener.ts';
 import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
+import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { Authorities, Authority } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
+import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
@@ -42,6 +45,7 @@ export interface ServicesOptions {
 	readonly ledgerDirectory: string;
 	readonly tokenKeys: readonly SigningKey[];
 	readonly assertionKeys: readonly SigningKey[];
+	readonly sources: SharedSources;
 	/** Most connections that each listener holds at once. */
 	readonly connectionsMax: number;
 	readonly identities: Identities;
@@ -99,7 +103,7 @@ function openAuthorizationServer(options: ServicesOptions, requestId: () => stri
 		},
 	});
 	return createListener({
-		...tlsOptions(options, options.identities.authorizationServer, authorities.partnerIssuing),
+		...tlsOptions(options, 'authorizationServer', authorities.partnerIssuing),
 		serve: (request, response, _socket, expectsContinue) => {
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
@@ -133,7 +137,7 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 	});
 	const listener = createAdminListener(api, { connectionOf, log: options.log });
 	return createListener({
-		...tlsOptions(options, options.identities.admin, authorities.platformIssuing),
+		...tlsOptions(options, 'admin', authorities.platformIssuing),
 		serve: (request, response, _socket, expectsContinue) => {
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
@@ -144,11 +148,18 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 
 function tlsOptions(
 	options: ServicesOptions,
-	identity: TlsIdentity,
+	name: 'authorizationServer' | 'admin',
 	clients: Authority,
-): Pick<ListenerOptions, 'identity' | 'clientAuthorities' | 'connectionsMax'> {
+): Pick<ListenerOptions, 'identity' | 'clientAuthorities' | 'connectionsMax' | 'guard' | 'onSecured'> {
+	const throttle = attachSourceThrottle(options.sources);
+	const protection = compileListenerProtection(options.configuration.listeners[name].protection);
 	const clientAuthorities = [options.authorities.root.certificatePem, clients.certificatePem];
-	return { identity, clientAuthorities, connectionsMax: options.connectionsMax };
+	return {
+		identity: options.identities[name],
+		clientAuthorities,
+		connectionsMax: options.connectionsMax,
+		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),
+	};
 }
 
 /** SECURITY: each listener accepts certificates of one authority: a partner's certificate means nothing to the admin API. */

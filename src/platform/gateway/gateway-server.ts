@@ -1,16 +1,19 @@
 // Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
 // all gateway threads share.
 import { createPrivateKey } from 'node:crypto';
+import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import { createListener } from '../../adapters/http/listener.ts';
 import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { openUpstreamClient } from '../../adapters/http/upstream-client.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
+import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ApiVersion } from '../../domain/api/api.ts';
 import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
+import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
@@ -26,6 +29,7 @@ import { unwrap } from '../../kernel/result.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import { createGatewayContext } from '../../services/gateway/snapshot.ts';
+import { whereFrom } from '../../services/gateway/throttle-source.ts';
 import type { FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
 
 export interface GatewayServer {
@@ -56,6 +60,8 @@ export async function openGatewayServer(
 	const audit = createMessageAuditSink(start.ledger);
 	const upstreams = createUpstreams(start);
 	const newRequestId = createRequestIds(systemRandom);
+	const throttle = attachSourceThrottle(start.sources);
+	const protection = compileListenerProtection(configuration.listeners.gateway.protection);
 	const context = unwrap(
 		createGatewayContext({
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
@@ -76,6 +82,7 @@ export async function openGatewayServer(
 			}),
 			limitCounter: attachLimitCounter(start.limits, systemClock),
 			upstreamOf: (api) => upstreams.of(api),
+			sources: { throttle, protection },
 			audit,
 			metrics: openRequestMetrics(start.metrics, start.thread),
 			clock: systemClock,
@@ -98,11 +105,13 @@ export async function openGatewayServer(
 		clientAuthorities: [start.rootCa, start.partnerCa],
 		ticketKeys: Buffer.from(start.ticketKeys),
 		connectionsMax: start.connectionsMax,
+		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),
 		serve: (request, response, socket, expectsContinue) => {
 			handle(request, response, connectionOf(socket), expectsContinue);
 		},
 		onRefusal: (socket, { code }) => {
 			const requestId = newRequestId();
+			throttle.failed(whereFrom(connectionOf(socket)).source, code, systemClock.nowMs());
 			audit.recordBuffered({
 				time: new Date(systemClock.nowMs()).toISOString(),
 				type: 'gateway.request',

@@ -1,5 +1,6 @@
 // What the control thread and a gateway thread say to each other. Everything here survives a structured clone.
 import type { MessagePort } from 'node:worker_threads';
+import type { SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
@@ -37,6 +38,7 @@ export interface GatewayStart {
 	readonly connectionsMax: number;
 	readonly ledger: MessagePort;
 	readonly limits: SharedArrayBuffer;
+	readonly sources: SharedSources;
 	readonly metrics: SharedMetrics;
 }
 

@@ -35,6 +35,7 @@ const ROUTES = [
 	'post /admin/v1/compromised-keys',
 	'post /admin/v1/credentials/{credentialId}/revoke',
 	'post /admin/v1/partners',
+	'post /admin/v1/partners/{partnerId}/allow-addresses',
 	'post /admin/v1/partners/{partnerId}/clients',
 	'post /admin/v1/partners/{partnerId}/resume',
 	'post /admin/v1/partners/{partnerId}/suspend',

@@ -53,6 +53,30 @@ test('suspends and resumes a partner, with the revision as ETag', async () => {
 	assert.deepEqual([withBody.status, withBody.body.type], [400, 'urn:sallyport:problem:input_invalid']);
 });
 
+test('sets and lifts the networks from which a partner may call, each in its one spelling', async () => {
+	const admin = await createTestAdmin();
+	const { partnerId } = await onboard(admin);
+	const path = `/partners/${partnerId}/allow-addresses`;
+	const set = await admin.call('POST', path, {
+		body: { networks: ['2001:DB8::/32', '::ffff:203.0.113.7', '203.0.113.7'] },
+	});
+	assert.equal(set.status, 200);
+	assert.deepEqual(set.body.allowedNetworks, ['2001:db8::/32', '203.0.113.7/32']);
+	const entry = admin.ledger.durable.at(-1);
+	assert.deepEqual(
+		[entry?.type, entry?.facts?.['networks']],
+		['partner.addresses_allowed', '2001:db8::/32 203.0.113.7/32'],
+	);
+	for (const networks of [[], ['10.0.0.1/8'], ['all'], ['10.0.0.0/8', '']]) {
+		assert.equal(
+			(await admin.call('POST', path, { body: { networks } })).body.type,
+			'urn:sallyport:problem:input_invalid',
+		);
+	}
+	const lifted = await admin.call('POST', path, { body: { networks: null } });
+	assert.deepEqual([lifted.body.allowedNetworks, lifted.body.revision], [undefined, 3]);
+});
+
 test('disables, enables and cuts off clients, and lists those of one partner', async () => {
 	const admin = await createTestAdmin();
 	const { partnerId, clientId } = await onboard(admin);

@@ -7,6 +7,7 @@ import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { GatewayRoute } from './compile-route.ts';
+import type { RequestOrigin } from './throttle-source.ts';
 import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
 
 /** Whom the request speaks for, once it is authenticated. */
@@ -38,6 +39,9 @@ export class Exchange {
 	hasBody = false;
 	/** Whether the request is one unambiguous HTTP request; after one that is not, the connection ends. */
 	isAdmitted = false;
+
+	// throttleSource: from where it comes
+	origin: RequestOrigin | undefined = undefined;
 
 	// matchRoute
 	route: GatewayRoute | undefined = undefined;

@@ -5,6 +5,7 @@ import { admitRequest } from './admit-request.ts';
 import { authenticateClient } from './authenticate-client.ts';
 import { authorizeBody } from './authorize-body.ts';
 import { authorizeRequest } from './authorize-request.ts';
+import { checkAddress } from './check-address.ts';
 import { ensureRecord } from './ensure-record.ts';
 import type { Exchange } from './exchange.ts';
 import { type Admitted, forwardRequest } from './forward-request.ts';
@@ -13,6 +14,7 @@ import { protectResponse } from './protect-response.ts';
 import { readBody } from './read-body.ts';
 import type { GatewayContext } from './snapshot.ts';
 import { spendLimits } from './spend-limits.ts';
+import { throttleSource } from './throttle-source.ts';
 import { validateRequest } from './validate-request.ts';
 
 type Outcome = Fault | undefined;
@@ -30,8 +32,10 @@ export interface Pipeline {
 export const PIPELINE: Pipeline = {
 	gates: [
 		admitRequest,
+		throttleSource,
 		matchRoute,
 		authenticateClient,
+		checkAddress,
 		authorizeRequest,
 		spendLimits,
 		readBody,

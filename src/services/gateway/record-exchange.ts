@@ -1,8 +1,10 @@
 // What happens always, also after a refusal: one ledger entry and one observation of the metrics per request. An entry
 // names records by id and the operation by its key; it holds no value of a parameter, header, body or token.
+import type { Connection } from '../../domain/certificate/connection.ts';
 import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
+import { whereFrom } from './throttle-source.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Writes the entry of an exchange down. Resolves, for durable operations, once it is on disk; rejects if it cannot be. */
@@ -13,10 +15,17 @@ export function recordExchange(
 	status: number,
 ): Promise<number> | undefined {
 	context.metrics.observe(exchange.route?.index, status, context.tick() - exchange.startedAtTick, outcome?.code);
+	if (outcome !== undefined) countFailure(exchange, context, outcome);
 	const entry = describeExchange(exchange, context, 'gateway.request', outcome, status);
 	if (exchange.forwarded && exchange.route?.operation.audit === 'durable') return context.audit.recordDurable(entry);
 	context.audit.recordBuffered(entry);
 	return undefined;
+}
+
+/** A failure counts against the source of the request, whichever gate found it. */
+function countFailure(exchange: Exchange, { sources, clock }: GatewayContext, outcome: Fault): void {
+	const { source } = exchange.origin ?? whereFrom(exchange.connection);
+	sources.throttle.failed(source, outcome.code, clock.nowMs());
 }
 
 /** Builds the audit entry of an exchange as far as it has come. */
@@ -54,20 +63,28 @@ export function describeExchange(
 }
 
 function describeActor(exchange: Exchange): AuditActor {
-	const { address, certificate } = exchange.connection;
+	const { certificate } = exchange.connection;
 	const { principal } = exchange;
+	const address = exchange.origin?.text ?? exchange.connection.address;
+	const peer = peerOf(exchange.connection, address);
 	if (principal !== undefined) {
 		return {
 			partner: principal.client.partnerId,
 			client: principal.client.id,
 			credential: principal.credential.id,
 			address,
+			peer,
 		};
 	}
 	if (certificate?.ok && certificate.value.partnerId !== undefined) {
-		return { partner: certificate.value.partnerId, ...clientOf(certificate.value.clientId), address };
+		return { partner: certificate.value.partnerId, ...clientOf(certificate.value.clientId), address, peer };
 	}
-	return { address };
+	return { address, peer };
+}
+
+/** The hop that the client's address was learned from; undefined where the client connects itself. */
+function peerOf(connection: Connection, address: string): string | undefined {
+	return connection.peerAddress ?? (connection.address === address ? undefined : connection.address);
 }
 
 function clientOf(client: string | undefined): { readonly client: string } | undefined {

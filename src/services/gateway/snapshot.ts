@@ -20,6 +20,7 @@ import { createPooledRandom } from '../../kernel/pooled-random.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
+import type { SourceProtection } from './throttle-source.ts';
 
 export interface GatewayDependencies {
 	readonly catalogue: Catalogue;
@@ -30,6 +31,7 @@ export interface GatewayDependencies {
 	readonly assertions: AssertionMinter;
 	readonly limitCounter: LimitCounter;
 	readonly upstreamOf: (api: ApiVersion) => UpstreamClient;
+	readonly sources: SourceProtection;
 	readonly audit: AuditSink;
 	readonly metrics: RequestMetrics;
 	readonly clock: Clock;

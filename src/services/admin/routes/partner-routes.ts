@@ -1,5 +1,6 @@
 // Routes of partners.
 import { z } from '@hono/zod-openapi';
+import { allowNetworks } from '../../../domain/partner/allow-networks.ts';
 import { resumePartner, suspendPartner } from '../../../domain/partner/change-partner-status.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import { registerPartner } from '../../../domain/partner/register-partner.ts';
@@ -8,7 +9,14 @@ import { type Fault, fault } from '../../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams, type Performed } from '../admin-route.ts';
 import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
-import { partnerInput, partnerPage, partnerParams, partnerSchema, writePartner } from '../wire/partner-wire.ts';
+import {
+	allowedNetworksInput,
+	partnerInput,
+	partnerPage,
+	partnerParams,
+	partnerSchema,
+	writePartner,
+} from '../wire/partner-wire.ts';
 
 type PartnerAnswer = z.infer<typeof partnerSchema>;
 
@@ -58,6 +66,30 @@ export function addPartnerRoutes(router: AdminRouter): void {
 			const partner = await deps.store.partners.get(params.partnerId);
 			if (partner === undefined) return fail(fault('not_found', 'There is no such partner.'));
 			return ok({ body: writePartner(partner), revision: partner.revision });
+		},
+	});
+	addCommand(router, {
+		method: 'post',
+		path: '/partners/{partnerId}/allow-addresses',
+		operationId: 'allowAddresses',
+		tag: 'partners',
+		summary: 'Set the networks from which a partner may call',
+		description:
+			'Holds at the gateway and at the token endpoint, for every client of the partner, from its next request on.',
+		params: partnerParams,
+		body: allowedNetworksInput,
+		status: 200,
+		answer: { description: 'The partner as it is now.', schema: partnerSchema, hasRevision: true },
+		problems: [412],
+		ifMatch: 'optional',
+		auditType: 'partner.addresses_allowed',
+		work: async (registry, { params, body, expectedRevision }) => {
+			const networks = body.networks ?? undefined;
+			const outcome = await allowNetworks(registry, { ...params, expectedRevision, networks }, deps);
+			if (!outcome.ok) return outcome;
+			const performed = partnerPerformed(outcome.value);
+			const listed = outcome.value.record.allowedNetworks?.join(' ') ?? 'anywhere';
+			return ok({ ...performed, facts: { ...performed.facts, networks: listed } });
 		},
 	});
 	addStatusRoutes(router);

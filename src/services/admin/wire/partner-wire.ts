@@ -1,6 +1,7 @@
 // Wire forms of partners and clients.
 import { z } from '@hono/zod-openapi';
 import type { Client } from '../../../domain/client/client.ts';
+import { ALLOWED_NETWORKS_MAX } from '../../../domain/partner/allowed-networks.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import { NAME_LENGTH_MAX } from '../../../domain/registry/display-name.ts';
 import { pageSchema } from './page-wire.ts';
@@ -18,6 +19,21 @@ const nameSchema = z
 
 export const partnerParams = z.strictObject({ partnerId: idSchema('prt', 'The partner.') });
 
+const networkSchema = z.string().min(2).max(60).openapi({
+	description: 'A network in CIDR notation, or a single address.',
+	example: '203.0.113.0/24',
+});
+
+export const allowedNetworksInput = z
+	.strictObject({
+		networks: z
+			.array(networkSchema)
+			.max(ALLOWED_NETWORKS_MAX)
+			.nullable()
+			.openapi({ description: 'From where the partner may call: 1 to 200 networks, or null for anywhere.' }),
+	})
+	.openapi('AllowedNetworksInput');
+
 export const partnerInput = z.strictObject({ name: nameSchema }).openapi('PartnerInput');
 
 export const partnerSchema = z
@@ -27,6 +43,10 @@ export const partnerSchema = z
 		status: z
 			.enum(['active', 'suspended', 'offboarded'])
 			.openapi({ description: 'A suspended partner is refused everywhere until it is resumed.' }),
+		allowedNetworks: z
+			.array(networkSchema)
+			.optional()
+			.openapi({ description: 'Networks from which the partner may call. Absent when it may call from anywhere.' }),
 		createdAt: timeSchema,
 		updatedAt: timeSchema,
 		revision: z.int().openapi({ description: 'Counts changes from 1; the ETag.' }),
@@ -41,6 +61,7 @@ export function writePartner(partner: Partner): z.infer<typeof partnerSchema> {
 		id: partner.id,
 		name: partner.name,
 		status: partner.status,
+		...(partner.allowedNetworks === undefined ? undefined : { allowedNetworks: [...partner.allowedNetworks] }),
 		createdAt: writeTime(partner.createdAtMs),
 		updatedAt: writeTime(partner.updatedAtMs),
 		revision: partner.revision,
