@@ -136,6 +136,29 @@ const upstream = z
 		bodyTimeout: durationMs(10, 600_000)
 			.prefault('10s')
 			.describe('Longest pause within the body of the response: 10ms to 10m. Afterwards 504.'),
+		totalTimeout: durationMs(100, 3_600_000)
+			.optional()
+			.describe(
+				'Longest time of one call as a whole, sending it again included: 100ms to 1h. Afterwards 504. Streams have a ' +
+					'bound of their own. Default: a minute more than `responseTimeout`.',
+			),
+		keepAlive: durationMs(100, 600_000)
+			.prefault('4s')
+			.describe(
+				'How long an unused connection is kept: 100ms to 10m. Keep it shorter than the service does, so that no call ' +
+					'meets a connection that is being closed. Where the service announces a time (`Keep-Alive: timeout=5`), a ' +
+					'second less than that holds instead.',
+			),
+		retries: z
+			.int()
+			.min(0)
+			.max(3)
+			.default(2)
+			.describe(
+				'How often a call is sent again when its connection cannot be made, or breaks before any answer: 0 to 3. A call ' +
+					'of which bytes were sent is sent again only with GET, HEAD, OPTIONS, PUT or DELETE, and never where the ' +
+					'operation is `audit: durable`. Retries are at most a tenth of the calls. Timeouts are not retried.',
+			),
 		connections: z
 			.int()
 			.min(1)

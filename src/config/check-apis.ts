@@ -1,6 +1,8 @@
 // Holds each API against its document: the document loads, its operations are the ones that are configured, and what the
 // gateway needs to decide about them is there.
 import type { ApiVersion, OpenApiDocument, Upstream } from '../domain/api/api.ts';
+import { isForbiddenUpstreamAddress } from '../domain/api/upstream-address.ts';
+import { parseIpAddress } from '../domain/certificate/host-name.ts';
 import { type ApiDocument, loadApiDocument } from './api-document.ts';
 import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';
 import type { PathStep } from './config-problem.ts';
@@ -144,6 +146,13 @@ async function checkUpstream(draft: Draft, name: string, input: ApiInput): Promi
 	} else if (upstream.insecure) {
 		draft.warnings.add([...path, 'insecure'], '"insecure" has no effect on an https URL', 'Remove it.');
 	}
+	// SECURITY: what a name resolves to is judged when it is connected to. upstream-connect.test.ts
+	const host = url.hostname.replace(/^\[|\]$/g, '');
+	if (parseIpAddress(host) !== undefined && isForbiddenUpstreamAddress(host)) {
+		const remedy =
+			'Write the address of the service. Link-local, metadata and multicast addresses are never connected to.';
+		draft.problems.add([...path, 'url'], 'no internal service has this address', remedy);
+	}
 	const identity = await readIdentity(draft, path, upstream, []);
 	const ca =
 		upstream.caFile === undefined ? undefined : await readAuthorities(draft, [...path, 'caFile'], upstream.caFile);
@@ -156,6 +165,9 @@ async function checkUpstream(draft: Draft, name: string, input: ApiInput): Promi
 		connectTimeoutMs: upstream.connectTimeout,
 		responseTimeoutMs: upstream.responseTimeout,
 		bodyTimeoutMs: upstream.bodyTimeout,
+		totalTimeoutMs: upstream.totalTimeout ?? upstream.responseTimeout + 60_000,
+		keepAliveMs: upstream.keepAlive,
+		retriesMax: upstream.retries,
 		connectionsMax: upstream.connections,
 		queueMax: upstream.queue,
 	};

@@ -361,6 +361,13 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 			/insecure: true/,
 		],
 		[
+			'url: https://localhost:9443/core',
+			'url: «https://[::ffff:169.254.169.254]/core',
+			'apis.bank.upstream.url',
+			'no internal service has this address',
+			/metadata/,
+		],
+		[
 			'scopes: [payments:write]\n        res',
 			'scopes: [«payments:wirte, payments:write]\n        res',
 			'apis.bank.operations.createPayment.scopes[0]',

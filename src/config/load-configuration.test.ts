@@ -23,6 +23,9 @@ test('loads a right configuration whole, with its defaults', async () => {
 		connectTimeoutMs: 2000,
 		responseTimeoutMs: 10_000,
 		bodyTimeoutMs: 10_000,
+		totalTimeoutMs: 70_000,
+		keepAliveMs: 4000,
+		retriesMax: 2,
 		connectionsMax: 32,
 		queueMax: 128,
 	});

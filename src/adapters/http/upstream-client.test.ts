@@ -42,6 +42,9 @@ function upstream(changes: Partial<Upstream> = {}): Upstream {
 		connectTimeoutMs: 1000,
 		responseTimeoutMs: 2000,
 		bodyTimeoutMs: 2000,
+		totalTimeoutMs: 5000,
+		keepAliveMs: 4000,
+		retriesMax: 0,
 		connectionsMax: 4,
 		queueMax: 4,
 		...changes,
@@ -62,10 +65,18 @@ async function call(
 	try {
 		return await new Promise<Outcome>((resolve) => {
 			const abort = client.send(
-				{ method: 'GET', target: '/x', headers: [], body: undefined, responseBytesMax: options.bytesMax ?? 1024 },
+				{
+					method: 'GET',
+					target: '/x',
+					headers: [],
+					body: undefined,
+					responseBytesMax: options.bytesMax ?? 1024,
+					retry: 'unsent',
+				},
 				{
 					onUpstreamResponse: (status, _headers, body) => resolve({ status, body: body.toString() }),
 					onUpstreamFault: resolve,
+					onUpstreamRetry: () => {},
 				},
 			);
 			if (options.abortAfterMs !== undefined) setTimeout(abort, options.abortAfterMs);
@@ -117,6 +128,16 @@ test('does not wait for the rest of an answer longer than it may', async () => {
 	assert.equal(codeOf(await call({ upstream: upstream({ bodyTimeoutMs: 1000 }) })), 'upstream_timeout');
 });
 
+test('does not wait for an answer that trickles in for longer than the whole call may take', async () => {
+	let trickle: NodeJS.Timeout | undefined;
+	answer = (request, response) => {
+		trickle = setInterval(() => response.write('a'), 100);
+		request.socket.on('close', () => clearInterval(trickle));
+	};
+	assert.equal(codeOf(await call({ upstream: upstream({ totalTimeoutMs: 700 }) })), 'upstream_timeout');
+	clearInterval(trickle);
+});
+
 test('stops at the bound of the body and lets go of the connection', async () => {
 	let isClosed = false;
 	answer = (request, response) => {
@@ -159,8 +180,12 @@ test('refuses calls above connections and queue at once, and takes them again wh
 	const send = (): Promise<Outcome> =>
 		new Promise((resolve) => {
 			client.send(
-				{ method: 'GET', target: '/x', headers: [], body: undefined, responseBytesMax: 1024 },
-				{ onUpstreamResponse: (status) => resolve({ status, body: '' }), onUpstreamFault: resolve },
+				{ method: 'GET', target: '/x', headers: [], body: undefined, responseBytesMax: 1024, retry: 'unsent' },
+				{
+					onUpstreamResponse: (status) => resolve({ status, body: '' }),
+					onUpstreamFault: resolve,
+					onUpstreamRetry: () => {},
+				},
 			);
 		});
 	const first = send();

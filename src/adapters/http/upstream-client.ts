@@ -1,114 +1,169 @@
 // Speaks to one internal service over verified TLS with undici. Each gateway thread has one pool for each (upstream, client
-// identity), so that no connection made with one identity ever carries a request meant for another.
+// identity), so that no connection made with one identity ever carries a request meant for another. A call whose
+// connection breaks is sent again where that is safe, on a connection of its own, within a budget.
 import { type Dispatcher, Pool } from 'undici';
 import type { Upstream } from '../../domain/api/api.ts';
-import type { UpstreamClient, UpstreamReceiver, UpstreamRequest } from '../../domain/api/upstream-client.ts';
-import { type Fault, fault } from '../../kernel/faults.ts';
+import { RetryBudget } from '../../domain/api/retry-budget.ts';
+import type {
+	UpstreamClient,
+	UpstreamHeaders,
+	UpstreamReceiver,
+	UpstreamRequest,
+} from '../../domain/api/upstream-client.ts';
+import type { Fault } from '../../kernel/faults.ts';
+import { type UpstreamIdentity, upstreamTlsOptions } from './upstream-connect.ts';
+import { answerTooLarge, describeFailure, isBrokenConnection, OVERLOADED, timedOut } from './upstream-failure.ts';
 
-/** The TLS identity that is shown to the upstream, and the authorities that its certificate is verified against (PEM). */
-export interface UpstreamIdentity {
-	readonly ca: string;
-	readonly certificate: string;
-	readonly key: string;
-}
+/** Longest that an unused connection is kept, though the upstream announces more. */
+const KEEP_ALIVE_MS_MAX = 600_000;
+/** A connection is given up this long before the upstream would close it by its own announcement. */
+const KEEP_ALIVE_MARGIN_MS = 1000;
+/** Pauses before a call is sent again: after a stale connection none is needed, a restart takes a moment. */
+const RETRY_DELAYS_MS = [1, 50, 200];
+const SWEEP_MS = 500;
 
 /** Opens a client of one upstream. Connections are made when the first request needs them. */
 export function openUpstreamClient(
 	upstream: Upstream,
 	identity: UpstreamIdentity,
 ): UpstreamClient & { close(): Promise<void> } {
-	const pool = new Pool(upstream.origin, {
+	return new PooledUpstreamClient(upstream, identity);
+}
+
+class PooledUpstreamClient implements UpstreamClient {
+	readonly upstream: Upstream;
+	readonly budget: RetryBudget;
+	readonly #identity: UpstreamIdentity;
+	readonly #pool: Pool;
+	/** Connections that carry one call and are closed: what is sent again must not meet a stale one once more. */
+	#fresh: Pool | undefined = undefined;
+	readonly #calls = new Set<UpstreamCall>();
+	readonly #callsMax: number;
+	#sweep: NodeJS.Timeout | undefined = undefined;
+
+	constructor(upstream: Upstream, identity: UpstreamIdentity) {
+		this.upstream = upstream;
+		this.#identity = identity;
+		this.#pool = openPool(upstream, identity, 1);
+		this.#callsMax = upstream.connectionsMax + upstream.queueMax;
+		this.budget = new RetryBudget(upstream.connectionsMax + 10);
+	}
+
+	send(request: UpstreamRequest, receiver: UpstreamReceiver): () => void {
+		if (this.#calls.size >= this.#callsMax) {
+			queueMicrotask(() => receiver.onUpstreamFault(OVERLOADED));
+			return doNothing;
+		}
+		const call = new UpstreamCall(this, request, receiver, performance.now() + this.upstream.totalTimeoutMs);
+		this.#calls.add(call);
+		this.#sweep ??= setInterval(() => this.#endOverdue(), SWEEP_MS).unref();
+		this.budget.deposit();
+		this.#pool.dispatch(call.options, call);
+		return () => call.abort();
+	}
+
+	/** Sends a call once more, on a connection of its own. */
+	sendAgain(call: UpstreamCall): void {
+		this.#fresh ??= openPool(this.upstream, this.#identity, 0);
+		this.#fresh.dispatch(call.options, call);
+	}
+
+	settled(call: UpstreamCall): void {
+		this.#calls.delete(call);
+	}
+
+	async close(): Promise<void> {
+		clearInterval(this.#sweep);
+		await Promise.all([this.#pool.destroy(), this.#fresh?.destroy()]);
+	}
+
+	/** One timer for all calls: a call that trickles in byte by byte keeps every other bound of time. */
+	#endOverdue(): void {
+		const now = performance.now();
+		for (const call of this.#calls) if (call.deadlineTick <= now) call.expire();
+	}
+}
+
+/** `pipelining`: 1 keeps connections alive for the next call, 0 closes each after its call. */
+function openPool(upstream: Upstream, identity: UpstreamIdentity, pipelining: 0 | 1): Pool {
+	return new Pool(upstream.origin, {
 		connections: upstream.connectionsMax,
-		pipelining: 1,
+		pipelining,
 		allowH2: false,
 		headersTimeout: upstream.responseTimeoutMs,
 		bodyTimeout: upstream.bodyTimeoutMs,
-		keepAliveTimeout: 4000,
-		keepAliveMaxTimeout: 600_000,
+		keepAliveTimeout: upstream.keepAliveMs,
+		keepAliveMaxTimeout: KEEP_ALIVE_MS_MAX,
+		keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
 		connectTimeout: upstream.connectTimeoutMs,
-		connect: {
-			ca: identity.ca,
-			cert: identity.certificate,
-			key: identity.key,
-			rejectUnauthorized: true,
-			minVersion: 'TLSv1.2',
-			timeout: upstream.connectTimeoutMs,
-		},
+		connect: { ...upstreamTlsOptions(identity), timeout: upstream.connectTimeoutMs },
 	});
-	const inFlightMax = upstream.connectionsMax + upstream.queueMax;
-	let inFlight = 0;
-	const settle = (): void => {
-		inFlight--;
-	};
-	return {
-		send(request, receiver) {
-			if (inFlight >= inFlightMax) {
-				queueMicrotask(() => receiver.onUpstreamFault(OVERLOADED));
-				return doNothing;
-			}
-			inFlight++;
-			const call = new UpstreamCall(request, receiver, settle);
-			pool.dispatch(
-				{
-					path: request.target,
-					method: request.method,
-					headers: request.headers as string[],
-					body: request.body ?? null,
-				},
-				call,
-			);
-			return () => call.abort();
-		},
-		close: () => pool.destroy(),
-	};
 }
-
-const OVERLOADED = fault('upstream_overloaded', 'Try again in a moment.', {
-	internal: 'connections and queue of this upstream are full',
-	retryAfterSeconds: 1,
-});
 
 function doNothing(): void {}
 
 /** Collects one response, up to its bound. */
 class UpstreamCall implements Dispatcher.DispatchHandler {
+	readonly options: Dispatcher.DispatchOptions;
+	readonly deadlineTick: number;
+	readonly #client: PooledUpstreamClient;
 	readonly #request: UpstreamRequest;
 	readonly #receiver: UpstreamReceiver;
-	readonly #settle: () => void;
 	#controller: Dispatcher.DispatchController | undefined = undefined;
 	#status = 0;
-	#headers: Readonly<Record<string, string | string[] | undefined>> = {};
+	#headers: UpstreamHeaders = {};
 	#first: Buffer | undefined = undefined;
 	#chunks: Buffer[] | undefined = undefined;
 	#length = 0;
+	#retries = 0;
+	/** Whether bytes of the request may be on the wire. */
+	#isStarted = false;
+	/** Whether anything of an answer came, be it an informational one. */
+	#isAnswered = false;
 	#isSettled = false;
-	#isAborted = false;
+	/** Why the call ends, once somebody has ended it. */
+	#ended: Error | undefined = undefined;
 
-	constructor(request: UpstreamRequest, receiver: UpstreamReceiver, settle: () => void) {
+	constructor(
+		client: PooledUpstreamClient,
+		request: UpstreamRequest,
+		receiver: UpstreamReceiver,
+		deadlineTick: number,
+	) {
+		this.#client = client;
 		this.#request = request;
 		this.#receiver = receiver;
-		this.#settle = settle;
+		this.deadlineTick = deadlineTick;
+		this.options = {
+			path: request.target,
+			method: request.method,
+			headers: request.headers as string[],
+			body: request.body ?? null,
+		};
 	}
 
 	abort(): void {
-		this.#isAborted = true;
-		this.#controller?.abort(new Error('the client went away'));
+		this.#end(new Error('the client went away'));
+	}
+
+	expire(): void {
+		if (this.#isSettled) return;
+		this.#fail(timedOut('the call as a whole took too long'));
+		this.#end(new Error('the call took too long'));
 	}
 
 	onRequestStart(controller: Dispatcher.DispatchController): void {
 		this.#controller = controller;
-		if (this.#isAborted) controller.abort(new Error('the client went away'));
+		this.#isStarted = true;
+		if (this.#ended !== undefined) controller.abort(this.#ended);
 	}
 
 	onRequestUpgrade(controller: Dispatcher.DispatchController): void {
 		controller.abort(new Error('the upstream upgraded a connection that nobody asked it to'));
 	}
 
-	onResponseStart(
-		_controller: Dispatcher.DispatchController,
-		statusCode: number,
-		headers: Readonly<Record<string, string | string[] | undefined>>,
-	): void {
+	onResponseStart(_controller: Dispatcher.DispatchController, statusCode: number, headers: UpstreamHeaders): void {
+		this.#isAnswered = true;
 		if (statusCode < 200) return;
 		this.#status = statusCode;
 		this.#headers = headers;
@@ -117,11 +172,7 @@ class UpstreamCall implements Dispatcher.DispatchHandler {
 	onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
 		this.#length += chunk.length;
 		if (this.#length > this.#request.responseBytesMax) {
-			this.#fail(
-				fault('response_too_large', 'The answer of the service is larger than this operation allows.', {
-					internal: `response body above ${this.#request.responseBytesMax} bytes`,
-				}),
-			);
+			this.#fail(answerTooLarge(this.#request.responseBytesMax));
 			controller.abort(new Error('response too large'));
 			return;
 		}
@@ -132,36 +183,54 @@ class UpstreamCall implements Dispatcher.DispatchHandler {
 
 	onResponseEnd(): void {
 		if (this.#isSettled) return;
-		this.#isSettled = true;
 		this.#settle();
 		const body = this.#chunks === undefined ? (this.#first ?? EMPTY) : Buffer.concat(this.#chunks, this.#length);
 		this.#receiver.onUpstreamResponse(this.#status, this.#headers, body);
 	}
 
 	onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-		this.#fail(describeFailure(error));
+		if (this.#isSettled) return;
+		if (!this.#mayRetry(error) || !this.#client.budget.withdraw()) {
+			this.#fail(describeFailure(error));
+			return;
+		}
+		const delayMs = RETRY_DELAYS_MS[Math.min(this.#retries, RETRY_DELAYS_MS.length - 1)];
+		this.#retries++;
+		this.#isStarted = false;
+		this.#controller = undefined;
+		this.#receiver.onUpstreamRetry();
+		setTimeout(() => {
+			if (this.#isSettled) return;
+			if (this.#ended === undefined) this.#client.sendAgain(this);
+			else this.#fail(describeFailure(this.#ended));
+		}, delayMs);
+	}
+
+	/**
+	 * INVARIANT: a call of which bytes were sent is sent again only where doing it twice is doing it once.
+	 * upstream-retry.test.ts
+	 */
+	#mayRetry(error: Error): boolean {
+		if (this.#ended !== undefined || this.#isAnswered || !isBrokenConnection(error)) return false;
+		if (this.#retries >= this.#client.upstream.retriesMax) return false;
+		return !this.#isStarted || this.#request.retry === 'unanswered';
+	}
+
+	#end(reason: Error): void {
+		this.#ended ??= reason;
+		this.#controller?.abort(reason);
 	}
 
 	#fail(outcome: Fault): void {
 		if (this.#isSettled) return;
-		this.#isSettled = true;
 		this.#settle();
 		this.#receiver.onUpstreamFault(outcome);
+	}
+
+	#settle(): void {
+		this.#isSettled = true;
+		this.#client.settled(this);
 	}
 }
 
 const EMPTY = Buffer.alloc(0);
-
-/** Maps undici's and the system's error codes; the partner learns only what it can act on. */
-function describeFailure(error: Error): Fault {
-	const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-	if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-		return fault('upstream_timeout', 'The service did not answer in time. Whether it did the work is not known.', {
-			internal: code,
-		});
-	}
-	return fault('upstream_unreachable', 'The service could not be reached, or broke off. Try again in a moment.', {
-		internal: code,
-		retryAfterSeconds: 1,
-	});
-}

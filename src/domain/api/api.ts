@@ -27,6 +27,12 @@ export interface Upstream {
 	readonly responseTimeoutMs: number;
 	/** Between two pieces of the response body. */
 	readonly bodyTimeoutMs: number;
+	/** Of one call as a whole, however often it is sent. */
+	readonly totalTimeoutMs: number;
+	/** How long an unused connection is kept. */
+	readonly keepAliveMs: number;
+	/** How often one call may be sent again, where that is safe. */
+	readonly retriesMax: number;
 	/** Connections of each gateway thread to this upstream. */
 	readonly connectionsMax: number;
 	/** Requests of each gateway thread that may wait for a connection; more are refused with 503. */

@@ -5,13 +5,10 @@ import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import { createListener } from '../../adapters/http/listener.ts';
 import { addressOf } from '../../adapters/http/peer-facts.ts';
-import { openUpstreamClient } from '../../adapters/http/upstream-client.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
 import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
-import type { ApiVersion } from '../../domain/api/api.ts';
-import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
@@ -31,6 +28,7 @@ import { createRequestIds } from '../../kernel/request-id.ts';
 import { createGatewayContext } from '../../services/gateway/snapshot.ts';
 import { whereFrom } from '../../services/gateway/throttle-source.ts';
 import type { FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
+import { createUpstreams } from './upstreams.ts';
 
 export interface GatewayServer {
 	readonly port: number;
@@ -46,8 +44,6 @@ export interface GatewayServer {
 const TOKENS_REMEMBERED_MAX = 50_000;
 const ASSERTIONS_REMEMBERED_MAX = 50_000;
 const SWEEP_MS = 30_000;
-/** How long connections with a replaced identity may still carry what runs on them. */
-const UPSTREAM_LINGER_MS = 60_000;
 
 /** Opens the server of a gateway thread; resolves once it listens. */
 export async function openGatewayServer(
@@ -58,7 +54,7 @@ export async function openGatewayServer(
 	const log = forwardLog(say);
 	const directory = new Directory(start.directory);
 	const audit = createMessageAuditSink(start.ledger);
-	const upstreams = createUpstreams(start);
+	const upstreams = createUpstreams(configuration.apis, start.rootCa, start.service);
 	const newRequestId = createRequestIds(systemRandom);
 	const throttle = attachSourceThrottle(start.sources);
 	const protection = compileListenerProtection(configuration.listeners.gateway.protection);
@@ -147,36 +143,6 @@ export async function openGatewayServer(
 			await upstreams.close();
 			await audit.flush();
 			await audit.close();
-		},
-	};
-}
-
-/** The upstream clients of this thread, one for each API version; replaced as a whole when the identity changes. */
-function createUpstreams(start: GatewayStart): {
-	of(api: ApiVersion): UpstreamClient;
-	replaceIdentity(service: TlsIdentity): void;
-	close(): Promise<void>;
-} {
-	const open = (api: ApiVersion, service: TlsIdentity): ReturnType<typeof openUpstreamClient> =>
-		openUpstreamClient(api.upstream, {
-			ca: api.upstream.ca ?? start.rootCa,
-			certificate: api.upstream.certificate ?? service.chain,
-			key: api.upstream.key ?? service.key,
-		});
-	const clients = new Map(start.configuration.apis.map((api) => [api, open(api, start.service)]));
-	return {
-		of: (api) => ({
-			// Looked up per call, so that a new identity holds from the next request on.
-			send: (request, receiver) => (clients.get(api) as UpstreamClient).send(request, receiver),
-		}),
-		replaceIdentity(service) {
-			for (const [api, client] of clients) {
-				clients.set(api, open(api, service));
-				setTimeout(() => void client.close(), UPSTREAM_LINGER_MS).unref();
-			}
-		},
-		async close() {
-			await Promise.all([...clients.values()].map((client) => client.close()));
 		},
 	};
 }

@@ -4,7 +4,7 @@
 import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { GatewayContext } from './snapshot.ts';
 
@@ -51,7 +51,6 @@ function judgeToken(
 	if (token.audience !== route.api.resource) {
 		return fault('token_invalid', 'The access token is for another API. Ask for one with the resource of this API.');
 	}
-	if (context.directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
 	return judgeCertificateDates(certificate, context.clock.nowMs());
 }
 
@@ -70,11 +69,24 @@ function identify(
 		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
 	}
 	exchange.principal = { token, client, credential };
-	if (credential.status === 'held')
+	return judgePrincipal(exchange.principal, context);
+}
+
+/**
+ * Judges whether a principal that has proven who it is may still act, from the records as they are now. For requests,
+ * and for what stays open after them: a stream is judged again when a record changes.
+ */
+export function judgePrincipal({ token, ...as }: Principal, context: GatewayContext): Fault | undefined {
+	const { directory } = context;
+	const client = directory.client(as.client.id);
+	const credential = directory.credential(as.credential.id);
+	if (directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
+	if (credential?.status === 'held')
 		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
-	if (credential.status !== 'active')
+	if (credential?.status !== 'active')
 		return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
-	if (client.status !== 'active') return fault('client_disabled', 'Ask the provider of this API to enable the client.');
+	if (client?.status !== 'active')
+		return fault('client_disabled', 'Ask the provider of this API to enable the client.');
 	if (token.issuedAtSeconds < client.tokensNotBeforeSeconds)
 		return fault('token_revoked', 'Ask for a new access token.');
 	if (directory.partner(client.partnerId)?.status !== 'active') {

@@ -3,7 +3,7 @@
 import type { ApiVersion, Operation } from '../../domain/api/api.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
-import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
+import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
 import { decodeFormText, splitPairs } from '../../domain/contract/form-pairs.ts';
 import { compileOperationContract, type OperationContract } from '../../domain/contract/operation-contract.ts';
@@ -26,6 +26,8 @@ export interface GatewayRoute {
 	readonly operation: Operation;
 	readonly upstream: UpstreamClient;
 	readonly upstreamBasePath: string;
+	/** When a call of this operation may be sent again. */
+	readonly retry: UpstreamRequest['retry'];
 	readonly contract: OperationContract;
 	/** Header fields (lower case) that the contract declares as parameters and that may travel. */
 	readonly contractHeaders: ReadonlySet<string>;
@@ -61,6 +63,7 @@ export function compileRoute(
 		operation,
 		upstream,
 		upstreamBasePath: api.upstream.basePath,
+		retry: retryRule(operation.method, operation.audit),
 		contract: contract.value,
 		contractHeaders,
 		readTargetResources: (values) => readAll(targetReaders.value, values),

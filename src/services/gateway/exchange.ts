@@ -1,5 +1,6 @@
 // Everything that is known of one request on its way through the pipeline. One object of one shape per request: each
 // stage fills its own part, later stages read it. No stage hangs anything else on it.
+import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
@@ -70,6 +71,8 @@ export class Exchange {
 	upstreamHeaders: UpstreamHeaders = NO_UPSTREAM_HEADERS;
 	upstreamBody: Buffer = NO_BYTES;
 	forwarded = false;
+	/** How often the call was sent to the upstream. */
+	attempts = 0;
 
 	// protectResponse
 	answerBody: Buffer | string = NO_BYTES;
@@ -97,9 +100,6 @@ export class Exchange {
 		this.expectsContinue = expectsContinue;
 	}
 }
-
-/** Response fields of the upstream by lower-case name. */
-export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 const NO_PARAMETERS: readonly string[] = [];

@@ -23,6 +23,7 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 		headers: upstreamHeaders(exchange, route, context),
 		body: exchange.body,
 		responseBytesMax: route.operation.responseBodyBytesMax,
+		retry: route.retry,
 	};
 	return new Promise((resolve) => {
 		if (exchange.state === 'aborted') {
@@ -30,6 +31,7 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 			return;
 		}
 		exchange.forwarded = true;
+		exchange.attempts = 1;
 		exchange.abort = route.upstream.send(request, {
 			onUpstreamResponse(status, headers, body) {
 				exchange.abort = undefined;
@@ -41,6 +43,9 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 			onUpstreamFault(outcome) {
 				exchange.abort = undefined;
 				resolve(outcome);
+			},
+			onUpstreamRetry() {
+				exchange.attempts++;
 			},
 		});
 	});

@@ -49,6 +49,7 @@ export function describeExchange(
 		// In canonical order, so that encoding an entry need not sort them: record-exchange.test.ts
 		facts: {
 			aborted: exchange.state === 'aborted' ? true : undefined,
+			attempts: exchange.attempts > 1 ? exchange.attempts : undefined,
 			bytes_in: exchange.body?.length,
 			bytes_out: status === undefined ? undefined : exchange.answerBytes,
 			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
