@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parseIpAddress } from '../domain/certificate/host-name.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { parseDurationMs } from '../kernel/duration.ts';
 import {
 	type AdminOptions,
 	type AdminSession,
@@ -17,6 +16,7 @@ import {
 import type { WireRecord } from './admin-client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import { certificateLifeCommands } from './certificate-life.ts';
+import { durationOf } from './duration-option.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
@@ -182,11 +182,4 @@ async function readCsr(file: string): Promise<string> {
 	if (csr.length > CSR_BYTES_MAX)
 		throw new CommandFailure(EXIT.invalid, `${file} is too large for a certificate request.`);
 	return csr;
-}
-
-function durationOf(option: string, text: string): number {
-	const ms = parseDurationMs(text);
-	if (ms === undefined)
-		throw new CommandFailure(EXIT.invalid, `${option} takes a duration with units, such as 30d or 12h.`);
-	return ms;
 }

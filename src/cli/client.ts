@@ -1,6 +1,7 @@
 // `client`: register, list, show, disable, enable, revoke-tokens.
 import { type Command, Option } from 'commander';
 import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
+import { AUTHENTICATION_METHODS, SENDER_CONSTRAINTS } from '../domain/client/authentication-method.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
@@ -9,8 +10,17 @@ const COLUMNS = [
 	memberColumn('partner', 'partnerId'),
 	memberColumn('name', 'name'),
 	memberColumn('environment', 'environment'),
+	memberColumn('authentication', 'authenticationMethod'),
 	memberColumn('status', 'status'),
 ];
+
+interface CreateOptions extends AdminOptions {
+	readonly partner: string;
+	readonly name: string;
+	readonly environment: string;
+	readonly authentication: string;
+	readonly senderConstraint: string;
+}
 
 /** Adds the noun `client` to the program. */
 export function clientCommands(program: Command, io: CommandIo): void {
@@ -22,13 +32,32 @@ export function clientCommands(program: Command, io: CommandIo): void {
 		.addOption(
 			new Option('--environment <name>', 'what it is for').choices(['sandbox', 'production']).makeOptionMandatory(),
 		)
+		.addOption(
+			new Option('--authentication <method>', 'how it proves itself at the token endpoint')
+				.choices(AUTHENTICATION_METHODS)
+				.default('tls_client_auth'),
+		)
+		.addOption(
+			new Option('--sender-constraint <kind>', 'what its access tokens are bound to')
+				.choices(SENDER_CONSTRAINTS)
+				.default('mtls'),
+		)
 		.addHelpText(
 			'after',
-			'\nExamples:\n  $ sallyport client create --partner prt_01k9zq3m7x8v5n2c4r6t8w0y1a --name payments --environment production',
+			`
+Examples:
+  $ sallyport client create --partner prt_01k9zq3m7x8v5n2c4r6t8w0y1a --name payments --environment production
+  $ sallyport client create --partner prt_01k9zq3m7x8v5n2c4r6t8w0y1a --name batch --environment production \\
+      --authentication private_key_jwt --sender-constraint dpop`,
 		)
-		.action((options: AdminOptions & { partner: string; name: string; environment: string }) =>
+		.action((options: CreateOptions) =>
 			runAdminAction(io, options, async (session) => {
-				const body = { name: options.name, environment: options.environment };
+				const body = {
+					name: options.name,
+					environment: options.environment,
+					authenticationMethod: options.authentication,
+					senderConstraint: options.senderConstraint,
+				};
 				const answer = await session.client.post(`/partners/${segment(options.partner)}/clients`, { body });
 				printRecord(io, session.output, answer.body);
 			}),

@@ -1,8 +1,9 @@
-// `credential`: list, show, revoke.
+// `credential`: list, show, revoke. How credentials are added is in credential-add.ts.
 import { type Command, Option } from 'commander';
 import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
 import { REVOCATION_REASONS } from '../domain/certificate/revoke-credential.ts';
 import type { CommandIo } from './command-io.ts';
+import { credentialAddCommands } from './credential-add.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
 const COLUMNS = [
@@ -11,11 +12,13 @@ const COLUMNS = [
 	memberColumn('kind', 'kind'),
 	memberColumn('status', 'status'),
 	memberColumn('not after', 'notAfter'),
+	memberColumn('last used', 'lastUsedAt'),
 ];
 
 /** Adds the noun `credential` to the program. */
 export function credentialCommands(program: Command, io: CommandIo): void {
 	const credential = program.command('credential').description('what clients prove themselves with');
+	credentialAddCommands(credential, io);
 	withLimit(withAdminOptions(credential.command('list')))
 		.description('list credentials, oldest first')
 		.option('--client <id>', 'only credentials of this client')

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -164,6 +165,32 @@ test('issues a certificate into a file and revokes its credential', { skip: skip
 	const unwritable = await cli([...issue, '--out', 'no/such/folder/client.pem']);
 	assert.equal(unwritable.code, 1);
 	assert.match(unwritable.stderr, /certificate show crt_/);
+});
+
+test('registers a key and makes a secret, which alone is on standard output', async () => {
+	const { partner } = await onboard();
+	const create = ['client', 'create', '--partner', partner, '--environment', 'sandbox', '--output', 'json'];
+	const keyed = (await cli([...create, '--name', 'k', '--authentication', 'private_key_jwt'])).json().id;
+	const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+	await writeFile(join(folder, 'public.jwk'), JSON.stringify(publicKey.export({ format: 'jwk' })));
+	await writeFile(join(folder, 'private.jwk'), JSON.stringify(privateKey.export({ format: 'jwk' })));
+	await writeFile(join(folder, 'list.jwk'), '[]');
+	const addKey = ['credential', 'add-key', '--client', keyed, '--jwk'];
+	const added = await cli([...addKey, 'public.jwk', '--alg', 'EdDSA', '--lifetime', '30d', '--overlap', '0s']);
+	assert.equal(added.code, 0, added.stderr);
+	assert.match(added.stdout, /^algorithm +EdDSA$/m);
+	for (const file of ['private.jwk', 'list.jwk', 'absent.jwk']) {
+		const before = admin.ledger.buffered.length + admin.ledger.durable.length;
+		assert.equal((await cli([...addKey, file])).code, 2, file);
+		assert.equal(admin.ledger.buffered.length + admin.ledger.durable.length, before, 'nothing was sent');
+	}
+	const secretive = ['--name', 's', '--authentication', 'client_secret_basic', '--sender-constraint', 'none'];
+	const client = (await cli([...create, ...secretive])).json().id;
+	const made = await cli(['credential', 'add-secret', '--client', client]);
+	assert.match(made.stdout, /^sps_sandbox_[0-9a-z]{56}_[0-9a-z]{6}\n$/);
+	assert.match(made.stderr, /^Credential crd_\w+, good until .* It is not shown again\.\n$/);
+	const json = (await cli(['credential', 'add-secret', '--client', client, '--output', 'json'])).json();
+	assert.match(json.secret, /^sps_/);
 });
 
 test('never sends a private key', async () => {

@@ -1,7 +1,7 @@
 // Holds products and plans against the APIs: what is sold exists, what exists can be sold, and limits mean something.
 import type { ApiVersion, Operation } from '../domain/api/api.ts';
 import type { LimitRule } from '../domain/limit/limit.ts';
-import type { Plan, Product } from '../domain/product/product.ts';
+import type { ApiKeyUse, Assurance, Plan, Product } from '../domain/product/product.ts';
 import type { PathStep } from './config-problem.ts';
 import { type Draft, refuseRepeats, refuseTooMany } from './draft.ts';
 import { nearestName, suggestName } from './nearest-name.ts';
@@ -118,7 +118,7 @@ function checkOffers(draft: Draft, isWhole: boolean): void {
 export function checkPlans(draft: Draft): readonly Plan[] {
 	refuseTooMany(draft, ['plans'], draft.input.plans, PLANS_MAX);
 	const plans: Plan[] = [];
-	for (const [id, { title, tokenTtl, limits: inputs }] of Object.entries(draft.input.plans)) {
+	for (const [id, { title, tokenTtl, limits: inputs, assurance, apiKeys }] of Object.entries(draft.input.plans)) {
 		const path = ['plans', id, 'limits'];
 		const limits: LimitRule[] = inputs.map(({ name, requests, window, per }) => ({
 			name,
@@ -140,9 +140,24 @@ export function checkPlans(draft: Draft): readonly Plan[] {
 			const message = `the limit is never reached: "${stricter.name}" allows no more, in a longer window`;
 			draft.warnings.add([...path, index], message, 'Remove it, or make the other one larger.');
 		}
-		plans.push({ id, title, limits, tokenTtlSeconds: tokenTtl });
+		warnOfWeakProof(draft, ['plans', id], assurance, apiKeys);
+		plans.push({ id, title, limits, tokenTtlSeconds: tokenTtl, assurance, apiKeys });
 	}
 	return plans;
+}
+
+function warnOfWeakProof(draft: Draft, path: readonly PathStep[], assurance: Assurance, apiKeys: ApiKeyUse): void {
+	if (assurance === 'low') {
+		const message = 'clients with shared secrets and plain bearer tokens are served under this plan';
+		draft.warnings.add([...path, 'assurance'], message, 'Use "high" wherever the clients can use keys.');
+	}
+	if (apiKeys !== 'never') {
+		const what =
+			apiKeys === 'all'
+				? 'API keys may call every operation under this plan, also those that change something'
+				: 'API keys are served under this plan';
+		draft.warnings.add([...path, 'apiKeys'], what, 'Use "never" wherever the clients can use access tokens.');
+	}
 }
 
 function leavesNothingTo(strict: LimitRule, other: LimitRule): boolean {

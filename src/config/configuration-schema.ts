@@ -104,6 +104,22 @@ const plan = z
 		tokenTtl: durationSeconds(30, 3600)
 			.prefault('300s')
 			.describe('Lifetime of access tokens, 30s to 1h. Short: a token outlives a change of scopes by this long.'),
+		assurance: z
+			.enum(['high', 'low'])
+			.default('high')
+			.describe(
+				'What clients must prove themselves with. `high`: keys and certificates, and access tokens that are bound to ' +
+					'them. WARNING: `low` also serves clients that send a shared secret or hold plain bearer tokens, which ' +
+					'anybody can use who reads one.',
+			),
+		apiKeys: z
+			.enum(['never', 'read-only', 'all'])
+			.default('never')
+			.describe(
+				'Whether clients may call with an API key instead of an access token, from the addresses of the key. ' +
+					'`read-only`: operations with GET or HEAD. WARNING: a key that leaks is good until it is revoked; with `all` ' +
+					'also for operations that change something.',
+			),
 		limits: z
 			.array(limit)
 			.max(8)

@@ -47,6 +47,8 @@ test('loads a right configuration whole, with its defaults', async () => {
 		id: 'standard',
 		title: 'Standard',
 		tokenTtlSeconds: 300,
+		assurance: 'high',
+		apiKeys: 'never',
 		limits: [
 			{ name: 'burst', requests: 100, windowSeconds: 60, per: 'subscription' },
 			{ name: 'sustained', requests: 1000, windowSeconds: 3600, per: 'subscription' },

@@ -214,6 +214,7 @@ export const FAULTS = {
 		title: 'The change is made but not confirmed everywhere',
 		retry: 'later',
 	},
+	key_rejected: { owner: 'client', status: 422, title: 'The public key is not acceptable', retry: 'never' },
 	csr_rejected: { owner: 'client', status: 422, title: 'The certificate request is not acceptable', retry: 'never' },
 	authority_unavailable: {
 		owner: 'platform',

@@ -1,6 +1,7 @@
 // Branded identifiers: a PartnerId is never mistaken for a ClientId. The text form is
 // `<prefix>_<26 characters>`: 48 bits of time and 80 random bits in Crockford base32, lower case
 // (the layout of a ULID), so that ids sort by age and cursor paging can use them.
+import { encodeBase32 } from './base32.ts';
 import type { Clock } from './clock.ts';
 import type { Random } from './random.ts';
 
@@ -28,7 +29,7 @@ const ID_BODY = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 
 /** Makes a new id of the kind that `prefix` names. Unique by 80 random bits per millisecond. */
 export function newId<P extends keyof IdKinds>(prefix: P, clock: Clock, random: Random): IdKinds[P] {
-	return `${prefix}_${encodeTime(clock.nowMs())}${encodeRandom(random.bytes(10))}` as IdKinds[P];
+	return `${prefix}_${encodeTime(clock.nowMs())}${encodeBase32(random.bytes(10))}` as IdKinds[P];
 }
 
 /** Reads an id of the kind that `prefix` names from untrusted text; undefined when it is not one. */
@@ -43,22 +44,6 @@ function encodeTime(ms: number): string {
 	for (let index = 0; index < 10; index++) {
 		text = ALPHABET.charAt(rest % 32) + text;
 		rest = Math.floor(rest / 32);
-	}
-	return text;
-}
-
-function encodeRandom(bytes: Buffer): string {
-	let bits = 0;
-	let held = 0;
-	let text = '';
-	for (const byte of bytes) {
-		held = (held << 8) | byte;
-		bits += 8;
-		while (bits >= 5) {
-			bits -= 5;
-			text += ALPHABET.charAt((held >> bits) & 31);
-		}
-		held &= (1 << bits) - 1;
 	}
 	return text;
 }

@@ -11,6 +11,7 @@ import {
 	insertFixtures,
 	operatorFixture,
 	partnerFixture,
+	publicKeyFixture,
 	subscriptionFixture,
 } from './store-fixture.ts';
 
@@ -133,6 +134,68 @@ export function checkAggregates(openStore: OpenStore): void {
 		const stolen = credentialFixture(2, { thumbprint: 'thumbprint-1', revision: 2 });
 		await rejectsWithConflict(registry.credentials.update(stolen, 1), 'unique');
 		assert.deepEqual(await registry.credentials.get(stolen.id), credentialFixture(2));
+	});
+
+	test("a public key needs no certificate, its kid is taken once among the active ones, and a secret is nobody else's", async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		await registry.credentials.insert(publicKeyFixture(1));
+		const twin = publicKeyFixture(9, { clientId: fixtureId('cli', 1), partnerId: fixtureId('prt', 1), keyId: 'key-1' });
+		await rejectsWithConflict(registry.credentials.insert(twin), 'unique');
+		await registry.credentials.insert(publicKeyFixture(2, { keyId: 'key-1' }));
+		await registry.credentials.update(publicKeyFixture(1, { status: 'revoked', revision: 2 }), 1);
+		await registry.credentials.insert(twin);
+		await rejectsWithConflict(registry.credentials.update(publicKeyFixture(1, { revision: 3 }), 2), 'unique');
+		const secret = { kind: 'client-secret', secretHash: 'hash' } as const;
+		const { kind: _, thumbprint: __, certificateId: ___, ...common } = credentialFixture(1);
+		await registry.credentials.insert({ ...common, ...secret, id: fixtureId('crd', 50) });
+		await rejectsWithConflict(
+			registry.credentials.insert({ ...common, ...secret, id: fixtureId('crd', 51) }),
+			'unique',
+		);
+		assert.deepEqual(await registry.credentials.listByPublicKey('own-key-2'), [
+			publicKeyFixture(2, { keyId: 'key-1' }),
+		]);
+		assert.equal(await registry.credentials.findByThumbprint('hash'), undefined);
+	});
+
+	test('active credentials of a client are those that are neither revoked nor past their end', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		const endMs = publicKeyFixture(1).notAfterMs;
+		const ours = { clientId: fixtureId('cli', 1), partnerId: fixtureId('prt', 1) };
+		const early = publicKeyFixture(3, { ...ours, notAfterMs: endMs - 10 });
+		for (const one of [publicKeyFixture(1), publicKeyFixture(2), early]) await registry.credentials.insert(one);
+		await registry.credentials.update(credentialFixture(1, { status: 'revoked', revision: 2 }), 1);
+		assert.deepEqual(await registry.credentials.listActive(ours.clientId, endMs - 11), [publicKeyFixture(1), early]);
+		assert.deepEqual(await registry.credentials.listActive(ours.clientId, endMs - 10), [publicKeyFixture(1)]);
+		assert.deepEqual(await registry.credentials.listActive(ours.clientId, endMs), []);
+	});
+
+	test('the last use of a credential only ever gets later', async (context) => {
+		const { registry } = await openStore(context);
+		const [first, second] = [fixtureId('crd', 1), fixtureId('crd', 2)];
+		await registry.credentialUses.record([]);
+		const many = Array.from({ length: 450 }, (_, index) => ({
+			credentialId: fixtureId('crd', index + 1),
+			lastUsedAtMs: 100 + index,
+		}));
+		await registry.credentialUses.record(many);
+		await registry.credentialUses.record([
+			{ credentialId: first, lastUsedAtMs: 99 },
+			{ credentialId: second, lastUsedAtMs: 900 },
+		]);
+		assert.deepEqual(
+			(await registry.credentialUses.find([second, first, fixtureId('crd', 999)])).toSorted(
+				(a, b) => a.lastUsedAtMs - b.lastUsedAtMs,
+			),
+			[
+				{ credentialId: first, lastUsedAtMs: 100 },
+				{ credentialId: second, lastUsedAtMs: 900 },
+			],
+		);
+		assert.deepEqual(await registry.credentialUses.find([]), []);
+		assert.equal((await registry.credentialUses.find([fixtureId('crd', 450)]))[0]?.lastUsedAtMs, 549);
 	});
 
 	test('a client has at most one active subscription of a product', async (context) => {

@@ -1,7 +1,7 @@
 // Records for the tests of the stores: plausible, distinct by a number, and linked as the references demand.
 import type { Certificate } from '../../domain/certificate/certificate.ts';
 import type { Client } from '../../domain/client/client.ts';
-import type { Credential } from '../../domain/client/credential.ts';
+import type { CertificateCredential, PublicKeyCredential } from '../../domain/client/credential.ts';
 import type { Partner } from '../../domain/partner/partner.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { StoredKey } from '../../domain/registry/key-store.ts';
@@ -31,6 +31,8 @@ export function clientFixture(index: number, more: Partial<Client> = {}): Client
 		name: `Zahlungen & "Übersicht" ${index}`,
 		environment: 'production',
 		status: 'active',
+		authenticationMethod: 'tls_client_auth',
+		senderConstraint: 'mtls',
 		tokensNotBeforeSeconds: 0,
 		...TIMES,
 		revision: 1,
@@ -61,7 +63,7 @@ export function certificateFixture(index: number, more: Partial<Certificate> = {
 }
 
 /** The credential of the certificate with the same number. */
-export function credentialFixture(index: number, more: Partial<Credential> = {}): Credential {
+export function credentialFixture(index: number, more: Partial<CertificateCredential> = {}): CertificateCredential {
 	return {
 		id: fixtureId('crd', index),
 		clientId: fixtureId('cli', index),
@@ -70,6 +72,26 @@ export function credentialFixture(index: number, more: Partial<Credential> = {})
 		status: 'active',
 		certificateId: fixtureId('crt', index),
 		thumbprint: `thumbprint-${index}`,
+		notBeforeMs: 1_790_000_000_000,
+		notAfterMs: 1_798_000_000_000,
+		...TIMES,
+		revision: 1,
+		...more,
+	};
+}
+
+/** A public key of the client with the same number. */
+export function publicKeyFixture(index: number, more: Partial<PublicKeyCredential> = {}): PublicKeyCredential {
+	return {
+		id: fixtureId('crd', 1_000_000 + index),
+		clientId: fixtureId('cli', index),
+		partnerId: fixtureId('prt', index),
+		kind: 'public-key',
+		status: 'active',
+		algorithm: 'EdDSA',
+		keyId: `key-${index}`,
+		jwk: { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' },
+		publicKeyHash: `own-key-${index}`,
 		notBeforeMs: 1_790_000_000_000,
 		notAfterMs: 1_798_000_000_000,
 		...TIMES,

@@ -51,6 +51,8 @@ function createSetting(): Setting {
 			name: 'c',
 			environment: 'sandbox',
 			status: 'active',
+			authenticationMethod: 'tls_client_auth',
+			senderConstraint: 'mtls',
 			tokensNotBeforeSeconds: 0,
 			...dates,
 			...changes.client,

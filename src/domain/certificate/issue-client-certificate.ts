@@ -9,7 +9,8 @@ import type { ClientId, PartnerId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { Credential } from '../client/credential.ts';
+import { hasUseFor } from '../client/authentication-method.ts';
+import type { CertificateCredential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
 import { certificateRecord } from './certificate-record.ts';
@@ -42,7 +43,7 @@ export interface ClientCertificateDependencies {
 /** What was added to the registry. */
 export interface ClientCertificate {
 	readonly certificate: Certificate;
-	readonly credential: Credential;
+	readonly credential: CertificateCredential;
 	/** The certificate followed by that of its authority, PEM. */
 	readonly chainPem: string;
 	/** Of the change feed: publish it after the commit. */
@@ -98,6 +99,9 @@ async function judgeHolder(registry: Registry, command: ClientCertificateCommand
 	if (partner.status === 'offboarded') return fault('conflict', 'The partner is offboarded and gets no certificates.');
 	if (client.status !== 'active')
 		return fault('client_disabled', 'The client is disabled. Enable it before it gets certificates.');
+	if (!hasUseFor(client, 'certificate')) {
+		return fault('conflict', 'The client neither authenticates by a certificate nor binds its tokens to one.');
+	}
 	return undefined;
 }
 
@@ -105,7 +109,7 @@ function credentialRecord(
 	command: ClientCertificateCommand,
 	deps: ClientCertificateDependencies,
 	certificate: Certificate,
-): Credential {
+): CertificateCredential {
 	return {
 		id: newId('crd', deps.clock, deps.random),
 		clientId: command.clientId,

@@ -1,34 +1,38 @@
-// Decides from its past whether a key may be certified: one key serves one partner, and a key that was
-// compromised, here or anywhere else, never comes back.
-import { fault } from '../../kernel/faults.ts';
-import type { Fault } from '../../kernel/faults.ts';
+// Decides from its past whether a key may be certified, or registered by itself: one key serves one partner, and a key
+// that was compromised, here or anywhere else, never comes back.
+import { type Fault, fault } from '../../kernel/faults.ts';
 import type { PartnerId } from '../../kernel/ids.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /**
  * Judges a key by its hash (base64url SHA-256 of its SubjectPublicKeyInfo) for a holder: a partner, or the
- * platform itself (undefined). Gives `csr_rejected`, or undefined when the key may be certified.
+ * platform itself (undefined). Gives a fault of `code`, or undefined when nothing is against the key.
  */
 export async function judgeKeyHistory(
 	registry: Registry,
 	partnerId: PartnerId | undefined,
 	publicKeyHash: string,
+	code: 'csr_rejected' | 'key_rejected' = 'csr_rejected',
 ): Promise<Fault | undefined> {
 	const known = await registry.compromisedKeys.find(publicKeyHash);
-	if (known !== undefined)
-		return fault('csr_rejected', 'This key is known to be compromised. Make a new key.', {
+	if (known !== undefined) {
+		return fault(code, 'This key is known to be compromised. Make a new key.', {
 			internal: `the key is on the list of compromised keys (${known.source})`,
 		});
-	for (const earlier of await registry.certificates.listByPublicKey(publicKeyHash)) {
+	}
+	const earlier = [
+		...(await registry.certificates.listByPublicKey(publicKeyHash)),
+		...(await registry.credentials.listByPublicKey(publicKeyHash)),
+	];
+	for (const record of earlier) {
+		const internal = `the key is that of ${record.id}`;
 		// Whoever held the key of two partners could pass as both.
-		if (earlier.partnerId !== partnerId)
-			return fault('csr_rejected', 'This key is in use elsewhere. Make a new key for this client.', {
-				internal: `the key is that of certificate ${earlier.id}`,
-			});
-		if (earlier.revocationReason === 'key-compromise')
-			return fault('csr_rejected', 'A certificate with this key was revoked as compromised. Make a new key.', {
-				internal: `the key is that of certificate ${earlier.id}`,
-			});
+		if (record.partnerId !== partnerId) {
+			return fault(code, 'This key is in use elsewhere. Make a new key for this client.', { internal });
+		}
+		if (record.revocationReason === 'key-compromise') {
+			return fault(code, 'A credential with this key was revoked as compromised. Make a new key.', { internal });
+		}
 	}
 	return undefined;
 }

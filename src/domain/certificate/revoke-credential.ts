@@ -1,13 +1,14 @@
-// Revokes a credential and the certificate behind it. Runs inside a transaction of the registry: the caller
+// Revokes a credential, and the certificate behind it where there is one. Runs inside a transaction of the registry: the caller
 // commits, publishes the sequence (then the next request on any open connection is refused) and records.
 import type { Clock } from '../../kernel/clock.ts';
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
-import type { CredentialId } from '../../kernel/ids.ts';
+import type { CertificateId, CredentialId } from '../../kernel/ids.ts';
 import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { Credential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Certificate } from './certificate.ts';
 import { barKey } from './bar-key.ts';
 
 /** Why a credential is revoked: the reasons of RFC 5280 §5.3.1 that are for certificates of holders. */
@@ -63,14 +64,31 @@ export async function revokeCredential(
 	} as const;
 	const revoked: Credential = { ...credential, ...revocation, revision: credential.revision + 1 };
 	await registry.credentials.update(revoked, credential.revision);
-	const certificate = await registry.certificates.get(credential.certificateId);
-	// INVARIANT: a credential is inserted together with its certificate, and neither is ever deleted.
-	if (certificate === undefined) throw new Error(`certificate ${credential.certificateId} is not in the registry`);
+	const publicKeyHash =
+		credential.kind === 'certificate'
+			? await revokeCertificate(registry, credential.certificateId, revocation)
+			: 'publicKeyHash' in credential
+				? credential.publicKeyHash
+				: undefined;
+	if (command.reason === 'key-compromise' && publicKeyHash !== undefined) await barKey(registry, publicKeyHash, clock);
+	const sequence = await registry.changes.append({ kind: 'credential', record: revoked });
+	return ok({ credential: revoked, sequence });
+}
+
+/**
+ * Revokes the certificate behind a credential, and gives the hash of its key.
+ * INVARIANT: a certificate credential is inserted together with its certificate, and neither is ever deleted.
+ */
+async function revokeCertificate(
+	registry: Registry,
+	id: CertificateId,
+	revocation: Pick<Certificate, 'status' | 'updatedAtMs'> & { readonly revocationReason: string },
+): Promise<string> {
+	const certificate = await registry.certificates.get(id);
+	if (certificate === undefined) throw new Error(`certificate ${id} is not in the registry`);
 	await registry.certificates.update(
 		{ ...certificate, ...revocation, revision: certificate.revision + 1 },
 		certificate.revision,
 	);
-	if (command.reason === 'key-compromise') await barKey(registry, certificate.publicKeyHash, clock);
-	const sequence = await registry.changes.append({ kind: 'credential', record: revoked });
-	return ok({ credential: revoked, sequence });
+	return certificate.publicKeyHash;
 }

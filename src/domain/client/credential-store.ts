@@ -1,7 +1,8 @@
-// Port: where credentials are kept. The thumbprint is a unique key.
+// Port: where credentials are kept. Thumbprints and hashes of secrets are unique keys, and so is the `kid` of a public
+// key among the active credentials of its client.
 import type { ClientId, CredentialId } from '../../kernel/ids.ts';
-import type { Credential } from './credential.ts';
 import type { Page, PageRequest } from '../registry/page.ts';
+import type { Credential, ThumbprintCredential } from './credential.ts';
 
 /** Stores credentials. Every method sees what earlier calls of the same registry did. */
 export interface CredentialStore {
@@ -10,6 +11,10 @@ export interface CredentialStore {
 	get(id: CredentialId): Promise<Credential | undefined>;
 	/** Replaces a record whose stored revision is `expectedRevision`; throws StoreConflict('revision') otherwise. */
 	update(record: Credential, expectedRevision: number): Promise<void>;
-	findByThumbprint(thumbprint: string): Promise<Credential | undefined>;
+	findByThumbprint(thumbprint: string): Promise<ThumbprintCredential | undefined>;
+	/** All credentials that carry this public key themselves, to refuse a key that another partner uses. */
+	listByPublicKey(publicKeyHash: string): Promise<readonly Credential[]>;
+	/** Active credentials of a client whose `notAfterMs` is later than `nowMs`, oldest first. */
+	listActive(clientId: ClientId, nowMs: number): Promise<readonly Credential[]>;
 	list(page: PageRequest, filter?: { readonly clientId?: ClientId }): Promise<Page<Credential>>;
 }

@@ -1,21 +1,105 @@
 // A credential proves that a caller is a client. Several live at once, so that rotation needs no outage.
-// A certificate credential is known by the exact thumbprint of its certificate, never by a name in it.
+// Each kind is known by something exact (a thumbprint, a key, a hash), never by a name in it, and says which one
+// algorithm it may be used with. Secrets are kept as SHA-256 alone: 256 random bits need no slow hash.
 import type { CertificateId, ClientId, CredentialId, PartnerId } from '../../kernel/ids.ts';
+import type { LimitRule } from '../limit/limit.ts';
+import type { JwsAlgorithm } from '../token/jws-verify.ts';
+import type { PublicJwk } from './public-jwk.ts';
 
-export interface Credential {
+interface CredentialBase {
 	readonly id: CredentialId;
 	readonly clientId: ClientId;
 	readonly partnerId: PartnerId;
-	readonly kind: 'certificate';
+	/** `held`: suspended, and the only state that a credential can come back from. Only certificates are. */
 	readonly status: 'active' | 'held' | 'revoked';
-	readonly certificateId: CertificateId;
-	/** base64url SHA-256 of the DER certificate: the `x5t#S256` of RFC 8705 §3.1. */
-	readonly thumbprint: string;
 	readonly notBeforeMs: number;
 	readonly notAfterMs: number;
+	/** Set when a successor took its place: it ends at this time, if that is earlier than `notAfterMs`. */
+	readonly retiresAtMs?: number;
 	readonly createdAtMs: number;
 	readonly updatedAtMs: number;
 	readonly revokedAtMs?: number;
 	readonly revocationReason?: string;
 	readonly revision: number;
+}
+
+/** A certificate that the partner CA issued (`tls_client_auth`). */
+export interface CertificateCredential extends CredentialBase {
+	readonly kind: 'certificate';
+	readonly certificateId: CertificateId;
+	/** base64url SHA-256 of the DER certificate: the `x5t#S256` of RFC 8705 §3.1. */
+	readonly thumbprint: string;
+}
+
+/** One certificate that the partner made itself (`self_signed_tls_client_auth`, RFC 8705 §2.2). */
+export interface SelfSignedCertificateCredential extends CredentialBase {
+	readonly kind: 'self-signed-certificate';
+	readonly thumbprint: string;
+	/** base64url SHA-256 of the DER SubjectPublicKeyInfo. */
+	readonly publicKeyHash: string;
+}
+
+/** One public key that verifies client assertions (`private_key_jwt`). */
+export interface PublicKeyCredential extends CredentialBase {
+	readonly kind: 'public-key';
+	/** The one algorithm of assertions under this key. */
+	readonly algorithm: JwsAlgorithm;
+	/** The `kid` by which assertions name it. Unique among the active credentials of the client. */
+	readonly keyId: string;
+	readonly jwk: PublicJwk;
+	readonly publicKeyHash: string;
+}
+
+/** A place from which the client's public keys are fetched (`private_key_jwt` by `jwks_uri`). */
+export interface KeySetCredential extends CredentialBase {
+	readonly kind: 'key-set';
+	readonly uri: string;
+	/** The one algorithm of assertions under the keys found there. */
+	readonly algorithm: JwsAlgorithm;
+}
+
+/** A shared secret (`client_secret_basic`, `client_secret_post`). Shown once, when it is made. */
+export interface ClientSecretCredential extends CredentialBase {
+	readonly kind: 'client-secret';
+	/** base64url SHA-256 of the whole secret. */
+	readonly secretHash: string;
+}
+
+/** An API key for low-risk calls without an access token. Shown once, when it is made. */
+export interface ApiKeyCredential extends CredentialBase {
+	readonly kind: 'api-key';
+	/** base64url SHA-256 of the whole key. */
+	readonly secretHash: string;
+	/** The first characters of the key, by which people tell keys apart. */
+	readonly prefix: string;
+	/** Address ranges (CIDR) from which it is accepted; never empty. */
+	readonly allowedAddresses: readonly string[];
+	/** Limits of this key alone, beside those of the plan; `per` is ignored. At least one. */
+	readonly limits: readonly LimitRule[];
+}
+
+export type Credential =
+	| CertificateCredential
+	| SelfSignedCertificateCredential
+	| PublicKeyCredential
+	| KeySetCredential
+	| ClientSecretCredential
+	| ApiKeyCredential;
+
+export type CredentialKind = Credential['kind'];
+
+/** The credentials that are known by the thumbprint of a certificate. */
+export type ThumbprintCredential = CertificateCredential | SelfSignedCertificateCredential;
+
+/** Gives the moment at which a credential ends, whether it is revoked before or not. */
+export function credentialEndMs(credential: Pick<Credential, 'notAfterMs' | 'retiresAtMs'>): number {
+	return Math.min(credential.notAfterMs, credential.retiresAtMs ?? Number.POSITIVE_INFINITY);
+}
+
+/** Says whether a credential can be used at this moment. */
+export function isCredentialLive(
+	credential: Pick<Credential, 'status' | 'notBeforeMs' | 'notAfterMs' | 'retiresAtMs'>,
+	nowMs: number,
+): boolean {
+	return credential.status === 'active' && nowMs >= credential.notBeforeMs && nowMs < credentialEndMs(credential);
 }

@@ -8,7 +8,17 @@ import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Changed } from '../registry/commit-change.ts';
 import { parseDisplayName } from '../registry/display-name.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { AuthenticationMethod, SenderConstraint } from './authentication-method.ts';
 import type { Client, ClientEnvironment } from './client.ts';
+
+/** What is asked for. The defaults are the strongest: authentication by certificate, access tokens bound to it. */
+export interface ClientRequest {
+	readonly partnerId: PartnerId;
+	readonly name: string;
+	readonly environment: ClientEnvironment;
+	readonly authenticationMethod?: AuthenticationMethod | undefined;
+	readonly senderConstraint?: SenderConstraint | undefined;
+}
 
 /**
  * Registers a client of an active partner. Run it in a transaction.
@@ -16,7 +26,7 @@ import type { Client, ClientEnvironment } from './client.ts';
  */
 export async function registerClient(
 	registry: Registry,
-	request: { readonly partnerId: PartnerId; readonly name: string; readonly environment: ClientEnvironment },
+	request: ClientRequest,
 	deps: { readonly clock: Clock; readonly random: Random },
 ): Promise<Result<Changed<Client>, Fault>> {
 	const name = parseDisplayName(request.name);
@@ -32,6 +42,8 @@ export async function registerClient(
 		partnerId: partner.id,
 		name: name.value,
 		environment: request.environment,
+		authenticationMethod: request.authenticationMethod ?? 'tls_client_auth',
+		senderConstraint: request.senderConstraint ?? 'mtls',
 		status: 'active',
 		tokensNotBeforeSeconds: 0,
 		createdAtMs: nowMs,

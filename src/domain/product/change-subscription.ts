@@ -9,7 +9,7 @@ import { checkRevision, type Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Catalogue } from './catalogue.ts';
 import { checkGrants } from './check-grants.ts';
-import { unknownInCatalogue } from './subscribe.ts';
+import { choosePlan } from './choose-plan.ts';
 import type { RolloutStage, Subscription } from './subscription.ts';
 
 /** Which subscription, and the revision that the decision was made on (undefined = whatever it is now). */
@@ -27,7 +27,8 @@ export interface SubscriptionChanges {
 
 /**
  * Changes an active subscription. Run it in a transaction.
- * Faults: `not_found`, `revision_mismatch`, `conflict` (it has ended), `input_invalid` (plan or grants).
+ * Faults: `not_found`, `revision_mismatch`, `conflict` (it has ended, or the plan wants a stronger client),
+ * `input_invalid` (plan or grants).
  */
 export async function changeSubscription(
 	registry: Registry,
@@ -39,8 +40,11 @@ export async function changeSubscription(
 	if (!found.ok) return found;
 	const subscription = found.value;
 	if (subscription.status === 'ended') return fail(fault('conflict', 'The subscription has ended.'));
-	if (changes.planId !== undefined && !deps.catalogue.plans.has(changes.planId)) {
-		return fail(unknownInCatalogue('#/planId', 'plan'));
+	if (changes.planId !== undefined) {
+		const client = await registry.clients.get(subscription.clientId);
+		if (client === undefined) return fail(fault('not_found', 'There is no such client.'));
+		const plan = choosePlan(client, changes.planId, deps.catalogue);
+		if (!plan.ok) return plan;
 	}
 	let grants = subscription.grants;
 	if (changes.grants !== undefined) {

@@ -11,10 +11,18 @@ export interface Product {
 	readonly operations: readonly string[];
 }
 
-/** Limits and token lifetime of a subscription. */
+/** How sure a plan wants to be of who calls; what it means for a client is in authentication-method.ts. */
+export type Assurance = 'high' | 'low';
+
+/** What API keys may do under a plan. `read-only` = operations with GET and HEAD. */
+export type ApiKeyUse = 'never' | 'read-only' | 'all';
+
+/** Limits and token lifetime of a subscription, and how its clients may prove themselves. */
 export interface Plan {
 	readonly id: string;
 	readonly title: string;
 	readonly limits: readonly LimitRule[];
 	readonly tokenTtlSeconds: number;
+	readonly assurance: Assurance;
+	readonly apiKeys: ApiKeyUse;
 }

@@ -10,7 +10,9 @@ import type { Changed } from '../registry/commit-change.ts';
 import { StoreConflict, type Registry } from '../registry/registry.ts';
 import type { Catalogue } from './catalogue.ts';
 import { checkGrants } from './check-grants.ts';
+import { choosePlan } from './choose-plan.ts';
 import type { RolloutStage, Subscription } from './subscription.ts';
+import { unknownInCatalogue } from './unknown-in-catalogue.ts';
 
 interface SubscriptionRequest {
 	readonly clientId: ClientId;
@@ -37,7 +39,8 @@ export async function subscribe(
 	}
 	const product = deps.catalogue.products.get(request.productId);
 	if (product === undefined) return fail(unknownInCatalogue('#/productId', 'product'));
-	if (!deps.catalogue.plans.has(request.planId)) return fail(unknownInCatalogue('#/planId', 'plan'));
+	const plan = choosePlan(client, request.planId, deps.catalogue);
+	if (!plan.ok) return plan;
 	const grants = checkGrants(request.grants, product, deps.catalogue);
 	if (!grants.ok) return grants;
 	const nowMs = deps.clock.nowMs();
@@ -46,7 +49,7 @@ export async function subscribe(
 		partnerId: client.partnerId,
 		clientId: client.id,
 		productId: product.id,
-		planId: request.planId,
+		planId: plan.value.id,
 		stage: request.stage,
 		status: 'active',
 		grants: grants.value,
@@ -63,10 +66,4 @@ export async function subscribe(
 	}
 	const sequence = await registry.changes.append({ kind: 'subscription', record });
 	return ok({ record, sequence, changed: true });
-}
-
-/** The fault for a product or plan that the running configuration does not have. */
-export function unknownInCatalogue(pointer: string, what: 'product' | 'plan'): Fault {
-	const detail = `the running configuration has no such ${what}`;
-	return fault('input_invalid', `There is no such ${what}.`, { members: { errors: [{ pointer, detail }] } });
 }

@@ -20,7 +20,14 @@ const api = {
 	operations: [{ key: 'bank/v1/getAccount', resources: [{ type: 'account', from: 'path.id' }] }],
 } as unknown as ApiVersion;
 const product = { id: 'read', title: 'Read', scopes: ['read'], operations: ['bank/v1/getAccount'] };
-const plans = ['standard', 'gold'].map((id) => ({ id, title: id, limits: [], tokenTtlSeconds: 300 }));
+const plans = ['standard', 'gold', 'casual'].map((id) => ({
+	id,
+	title: id,
+	limits: [],
+	tokenTtlSeconds: 300,
+	assurance: id === 'casual' ? ('low' as const) : ('high' as const),
+	apiKeys: 'never' as const,
+}));
 const catalogue = createCatalogue([api], [product], plans);
 
 async function oneTestClient() {
@@ -60,6 +67,21 @@ test('refuses clients, products and plans that do not exist', async () => {
 	}
 	assert.deepEqual(codes, ['not_found', 'input_invalid', 'input_invalid']);
 	assert.deepEqual((await registry.subscriptions.list({ limit: 10 })).items, []);
+});
+
+test('puts a client that sends a secret under plans with low assurance only', async () => {
+	const { registry, deps, client } = await oneTestClient();
+	const request = { partnerId: client.partnerId, name: 'weak', environment: 'sandbox' } as const;
+	const weak = unwrap(
+		await registerClient(registry, { ...request, authenticationMethod: 'client_secret_basic' }, deps),
+	).record;
+	const refused = await subscribe(registry, { ...wish, clientId: weak.id }, deps);
+	assert.equal(refused.ok ? 'ok' : refused.fault.code, 'conflict');
+	const { id } = unwrap(await subscribe(registry, { ...wish, clientId: weak.id, planId: 'casual' }, deps)).record;
+	const target = { subscriptionId: id, expectedRevision: undefined };
+	const raised = await changeSubscription(registry, target, { ...noChange, planId: 'gold' }, deps);
+	assert.equal(raised.ok ? 'ok' : raised.fault.code, 'conflict');
+	assert.ok((await subscribe(registry, { ...wish, clientId: client.id, planId: 'casual' }, deps)).ok);
 });
 
 test('changes only what is named, and replaces grants as a whole', async () => {

@@ -3,7 +3,13 @@
 // hold one; none of them asks the store on a request.
 import type { CertificateId, ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
 import type { Client } from '../client/client.ts';
-import type { Credential } from '../client/credential.ts';
+import {
+	type ApiKeyCredential,
+	type Credential,
+	type CredentialKind,
+	credentialEndMs,
+	type ThumbprintCredential,
+} from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
@@ -19,12 +25,17 @@ export interface DirectoryState {
 	readonly tokenRevocations: readonly TokenRevocation[];
 }
 
+const NONE: readonly Credential[] = [];
+
 export class Directory {
 	readonly #partners = new Map<PartnerId, Partner>();
 	readonly #clients = new Map<ClientId, Client>();
 	readonly #credentials = new Map<CredentialId, Credential>();
-	readonly #credentialsByThumbprint = new Map<string, Credential>();
+	readonly #credentialsByThumbprint = new Map<string, ThumbprintCredential>();
 	readonly #credentialsByCertificate = new Map<CertificateId, Credential>();
+	readonly #apiKeysByHash = new Map<string, ApiKeyCredential>();
+	/** The active credentials of each client, oldest first. Most clients have one or two. */
+	readonly #credentialsByClient = new Map<ClientId, readonly Credential[]>();
 	readonly #subscriptions = new Map<ClientId, Map<SubscriptionId, Subscription>>();
 	/** From jti to the second after which the revocation no longer matters. */
 	readonly #revokedTokens = new Map<string, number>();
@@ -79,12 +90,32 @@ export class Directory {
 		return this.#credentials.get(id);
 	}
 
-	credentialByThumbprint(thumbprint: string): Credential | undefined {
+	credentialByThumbprint(thumbprint: string): ThumbprintCredential | undefined {
 		return this.#credentialsByThumbprint.get(thumbprint);
 	}
 
 	credentialByCertificate(id: CertificateId): Credential | undefined {
 		return this.#credentialsByCertificate.get(id);
+	}
+
+	/** The API key whose base64url SHA-256 this is; it may be revoked or over. */
+	apiKeyByHash(secretHash: string): ApiKeyCredential | undefined {
+		return this.#apiKeysByHash.get(secretHash);
+	}
+
+	/** Active credentials of a client, oldest first; some may not have begun, or may be over. */
+	activeCredentials(client: ClientId): readonly Credential[] {
+		return this.#credentialsByClient.get(client) ?? NONE;
+	}
+
+	/** Active credentials of one kind, as `activeCredentials`. */
+	activeCredentialsOfKind<K extends CredentialKind>(
+		client: ClientId,
+		kind: K,
+	): readonly Extract<Credential, { readonly kind: K }>[] {
+		return this.activeCredentials(client).filter(
+			(credential): credential is Extract<Credential, { readonly kind: K }> => credential.kind === kind,
+		);
 	}
 
 	/** Active subscriptions of a client, oldest first. */
@@ -96,8 +127,12 @@ export class Directory {
 		return this.#revokedTokens.has(jti);
 	}
 
-	/** Forgets revocations of tokens that have expired by now; call it now and then. */
+	/** Forgets revocations of tokens that have expired by now, and which credentials are over; call it now and then. */
 	forgetExpired(nowSeconds: number): void {
+		for (const [client, credentials] of this.#credentialsByClient) {
+			const lasting = credentials.filter((credential) => credentialEndMs(credential) > nowSeconds * 1000);
+			if (lasting.length < credentials.length) this.#credentialsByClient.set(client, lasting);
+		}
 		for (const [jti, expiresAt] of this.#revokedTokens) if (expiresAt < nowSeconds) this.#revokedTokens.delete(jti);
 	}
 
@@ -110,9 +145,7 @@ export class Directory {
 				this.#clients.set(change.record.id, change.record);
 				return;
 			case 'credential':
-				this.#credentials.set(change.record.id, change.record);
-				this.#credentialsByThumbprint.set(change.record.thumbprint, change.record);
-				this.#credentialsByCertificate.set(change.record.certificateId, change.record);
+				this.#applyCredential(change.record);
 				return;
 			case 'subscription':
 				this.#applySubscription(change.record);
@@ -121,6 +154,21 @@ export class Directory {
 				this.#revokedTokens.set(change.record.jti, change.record.expiresAtSeconds);
 				return;
 		}
+	}
+
+	#applyCredential(credential: Credential): void {
+		this.#credentials.set(credential.id, credential);
+		if (credential.kind === 'certificate') this.#credentialsByCertificate.set(credential.certificateId, credential);
+		if (credential.kind === 'certificate' || credential.kind === 'self-signed-certificate') {
+			this.#credentialsByThumbprint.set(credential.thumbprint, credential);
+		}
+		if (credential.kind === 'api-key') this.#apiKeysByHash.set(credential.secretHash, credential);
+		const before = this.#credentialsByClient.get(credential.clientId) ?? NONE;
+		const index = before.findIndex((one) => one.id === credential.id);
+		if (credential.status !== 'active') {
+			if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.toSpliced(index, 1));
+		} else if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.with(index, credential));
+		else this.#credentialsByClient.set(credential.clientId, [...before, credential]);
 	}
 
 	#applySubscription(subscription: Subscription): void {

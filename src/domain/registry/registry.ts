@@ -4,6 +4,7 @@ import type { CertificateStore } from '../certificate/certificate-store.ts';
 import type { CompromisedKeyStore } from '../certificate/compromised-key-store.ts';
 import type { ClientStore } from '../client/client-store.ts';
 import type { CredentialStore } from '../client/credential-store.ts';
+import type { CredentialUseStore } from '../client/credential-use-store.ts';
 import type { PartnerStore } from '../partner/partner-store.ts';
 import type { SubscriptionStore } from '../product/subscription-store.ts';
 import type { RevocationStore } from '../token/revocation-store.ts';
@@ -21,6 +22,7 @@ export interface Registry {
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
 	readonly operators: OperatorStore;
+	readonly credentialUses: CredentialUseStore;
 	readonly idempotency: IdempotencyStore;
 	readonly changes: ChangeFeed;
 }

@@ -6,6 +6,7 @@ import { systemRandom } from '../../kernel/random.ts';
 import type { ApiVersion } from '../api/api.ts';
 import { createCatalogue } from '../product/catalogue.ts';
 import type { Plan, Product } from '../product/product.ts';
+import type { ClientChoices } from '../product/choose-plan.ts';
 import type { Subscription } from '../product/subscription.ts';
 import { decideGrant, indexProductResources } from './decide-grant.ts';
 import { parseScope } from './scope.ts';
@@ -23,7 +24,14 @@ const product = (id: string, scopes: readonly string[], operations: readonly str
 	scopes,
 	operations,
 });
-const plan = (id: string, tokenTtlSeconds: number): Plan => ({ id, title: id, limits: [], tokenTtlSeconds });
+const plan = (id: string, tokenTtlSeconds: number, assurance: Plan['assurance'] = 'high'): Plan => ({
+	id,
+	title: id,
+	limits: [],
+	tokenTtlSeconds,
+	assurance,
+	apiKeys: 'never',
+});
 
 const catalogue = createCatalogue(
 	[
@@ -39,7 +47,7 @@ const catalogue = createCatalogue(
 		product('retired', ['old'], ['accounts/v0/getAccount']),
 		product('mute', [], ['payments/v1/createPayment']),
 	],
-	[plan('standard', 300), plan('strict', 60)],
+	[plan('standard', 300), plan('strict', 60), plan('casual', 120, 'low')],
 );
 const index = indexProductResources(catalogue);
 
@@ -58,8 +66,15 @@ const subscribe = (...products: readonly (readonly [string, string])[]): Subscri
 		revision: 1,
 	}));
 
-function decide(subscriptions: readonly Subscription[], resource?: string, scope?: string): object | string {
-	const result = decideGrant({ resource, scope }, subscriptions, index);
+const STRONG: ClientChoices = { authenticationMethod: 'tls_client_auth', senderConstraint: 'mtls' };
+
+function decide(
+	subscriptions: readonly Subscription[],
+	resource?: string,
+	scope?: string,
+	client: ClientChoices = STRONG,
+): object | string {
+	const result = decideGrant({ resource, scope }, client, subscriptions, index);
 	return result.ok ? result.value : result.fault.code;
 }
 
@@ -77,6 +92,26 @@ test('check 84: grants every scope of the covering subscriptions when none is as
 			ttlSeconds: 300,
 		},
 	);
+});
+
+test('a client that sends a secret or holds unbound tokens gets nothing from plans with high assurance', () => {
+	const weak: readonly ClientChoices[] = [
+		{ authenticationMethod: 'client_secret_basic', senderConstraint: 'mtls' },
+		{ authenticationMethod: 'client_secret_post', senderConstraint: 'dpop' },
+		{ authenticationMethod: 'private_key_jwt', senderConstraint: 'none' },
+	];
+	const mixed = subscribe(['reading', 'casual'], ['writing', 'standard']);
+	for (const client of weak) {
+		assert.equal(decide(subscribe(['reading', 'standard']), undefined, undefined, client), 'oauth_unauthorized_client');
+		assert.deepEqual(decide(mixed, undefined, undefined, client), {
+			resource: ACCOUNTS,
+			scopes: ['accounts:read', 'profile'],
+			ttlSeconds: 120,
+		});
+		assert.equal(decide(mixed, ACCOUNTS, 'accounts:write', client), 'oauth_invalid_scope');
+	}
+	const strong: ClientChoices = { authenticationMethod: 'private_key_jwt', senderConstraint: 'dpop' };
+	assert.equal(typeof decide(mixed, ACCOUNTS, 'accounts:write', strong), 'object');
 });
 
 test('check 84: grants what was asked for, each scope once, and nothing beyond the subscriptions', () => {

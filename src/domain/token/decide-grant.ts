@@ -4,6 +4,7 @@
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Catalogue } from '../product/catalogue.ts';
+import { type ClientChoices, isServedUnder } from '../product/choose-plan.ts';
 import type { Plan, Product } from '../product/product.ts';
 import type { Subscription } from '../product/subscription.ts';
 import { parseScope } from './scope.ts';
@@ -59,10 +60,11 @@ export function indexProductResources(catalogue: Catalogue): ProductResources {
  */
 export function decideGrant(
 	requested: RequestedGrant,
+	client: ClientChoices,
 	subscriptions: Iterable<Subscription>,
 	index: ProductResources,
 ): Result<DecidedGrant, Fault> {
-	const offers = offersOf(subscriptions, index);
+	const offers = offersOf(client, subscriptions, index);
 	if (offers.length === 0) {
 		return fail(fault('oauth_unauthorized_client', 'The client has no active subscription. Ask the provider for one.'));
 	}
@@ -75,15 +77,18 @@ export function decideGrant(
 	);
 }
 
-/** A subscription whose product or plan has left the catalogue grants nothing. */
-function offersOf(subscriptions: Iterable<Subscription>, index: ProductResources): Offer[] {
+/**
+ * A subscription whose product or plan has left the catalogue grants nothing, nor does one whose plan demands more
+ * assurance than the client can give.
+ */
+function offersOf(client: ClientChoices, subscriptions: Iterable<Subscription>, index: ProductResources): Offer[] {
 	const offers: Offer[] = [];
 	for (const { productId, planId } of subscriptions) {
 		const product = index.catalogue.products.get(productId);
 		const plan = index.catalogue.plans.get(planId);
 		const resources = index.resourcesByProduct.get(productId);
-		if (product !== undefined && plan !== undefined && resources !== undefined)
-			offers.push({ product, plan, resources });
+		if (product === undefined || plan === undefined || resources === undefined) continue;
+		if (isServedUnder(client, plan)) offers.push({ product, plan, resources });
 	}
 	return offers;
 }

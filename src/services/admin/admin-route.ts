@@ -77,6 +77,8 @@ interface CommandInput<P, B> {
 /** What a command route did. */
 export interface Performed<A> {
 	readonly body: A;
+	/** Answered instead of `body` to this caller, once, and stored nowhere: it shows a secret. */
+	readonly bodyOnce?: A;
 	readonly revision?: number;
 	/** Path of what was made, below the base. */
 	readonly location?: string;
@@ -171,17 +173,20 @@ async function serveCommand<P extends object, B, A>(
 }
 
 function outcomeOf<A>(performed: Performed<A>, status: number): CommandOutcome {
-	const { body, revision, location, facts, sequence } = performed;
-	return {
-		answer: {
-			status,
-			body: JSON.stringify(body),
-			headers: {
-				'content-type': 'application/json',
-				...(revision === undefined ? undefined : { etag: entityTag(revision) }),
-				...(location === undefined ? undefined : { location: `${ADMIN_BASE_PATH}${location}` }),
-			},
+	const { body, bodyOnce, revision, location, facts, sequence } = performed;
+	const answerOf = (answered: A): StoredAnswer => ({
+		status,
+		body: JSON.stringify(answered),
+		headers: {
+			'content-type': 'application/json',
+			...(bodyOnce === undefined ? undefined : { 'cache-control': 'no-store' }),
+			...(revision === undefined ? undefined : { etag: entityTag(revision) }),
+			...(location === undefined ? undefined : { location: `${ADMIN_BASE_PATH}${location}` }),
 		},
+	});
+	return {
+		answer: answerOf(body),
+		...(bodyOnce === undefined ? undefined : { answerOnce: answerOf(bodyOnce) }),
 		facts,
 		sequence,
 	};

@@ -26,7 +26,13 @@ export interface StoredAnswer {
 
 /** What a command did: its answer, the facts for the ledger, and what has to be published. */
 export interface CommandOutcome {
+	/** Stored for repeats, and given to the caller. */
 	readonly answer: StoredAnswer;
+	/**
+	 * Given to the caller instead, this once, and never stored: an answer that shows a secret. Whoever lost it makes
+	 * another secret.
+	 */
+	readonly answerOnce?: StoredAnswer;
 	readonly facts: AuditFacts;
 	readonly sequence: number;
 }
@@ -130,7 +136,7 @@ async function commit(
 			// Step 2: the change.
 			const outcome = await command.work(registry);
 			if (!outcome.ok) return outcome;
-			const { answer, sequence, facts } = outcome.value;
+			const { answer, answerOnce, sequence, facts } = outcome.value;
 			// Step 3: the answer for repeats.
 			if (key !== undefined) {
 				const expiresAtMs = deps.clock.nowMs() + IDEMPOTENCY_TTL_MS;
@@ -139,7 +145,7 @@ async function commit(
 			// Step 4: the entry, on disk before the commit.
 			exchange.facts = { ...exchange.facts, ...facts };
 			entryIndex = await recordDurably(deps, exchange, answer.status);
-			return ok({ answer, sequence });
+			return ok({ answer: answerOnce ?? answer, sequence });
 		});
 		if (!committed.ok && entryIndex !== undefined) await recordFailedCommit(deps, exchange, entryIndex);
 		return committed;

@@ -3,7 +3,7 @@
 // live partner, now. RFC 8705 §2.1, narrowed: the thumbprint is registered, not a subject name.
 import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Client } from '../../domain/client/client.ts';
-import type { Credential } from '../../domain/client/credential.ts';
+import { credentialEndMs, type ThumbprintCredential } from '../../domain/client/credential.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
@@ -17,7 +17,7 @@ export type PresentedCertificate = Pick<
 /** A client that has proven who it is. */
 export interface AuthenticatedClient {
 	readonly client: Client;
-	readonly credential: Credential;
+	readonly credential: ThumbprintCredential;
 	/** When the certificate, or the credential, ends: no token may outlive it. */
 	readonly notAfterMs: number;
 }
@@ -43,12 +43,16 @@ export function authenticateClient(
 	if (credential.status !== 'active') return refuse('credential_revoked');
 	const dates = {
 		notBeforeMs: Math.max(notBeforeMs, credential.notBeforeMs),
-		notAfterMs: Math.min(notAfterMs, credential.notAfterMs),
+		notAfterMs: Math.min(notAfterMs, credentialEndMs(credential)),
 	};
 	const untimely = judgeCertificateDates(dates, nowMs);
 	if (untimely !== undefined) return refuseCertificate(untimely);
 	const client = directory.client(credential.clientId);
 	if (client === undefined || client.partnerId !== credential.partnerId) return refuse('unknown client');
+	// SECURITY: one method for a client, chosen at its registration. test/conformance/authorization/
+	if (client.authenticationMethod !== 'tls_client_auth' || client.senderConstraint !== 'mtls') {
+		return refuse('unregistered authentication method');
+	}
 	if (client.status !== 'active') return refuse('client_disabled');
 	if (directory.partner(client.partnerId)?.status !== 'active') return refuse('partner_suspended');
 	if (requestedClientId !== undefined && requestedClientId !== client.id) return refuse('client_id of another client');

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ApiVersion } from '../../domain/api/api.ts';
 import type { Client } from '../../domain/client/client.ts';
-import type { Credential } from '../../domain/client/credential.ts';
+import type { CertificateCredential } from '../../domain/client/credential.ts';
 import type { AuditEntry } from '../../domain/ledger/audit-entry.ts';
 import type { Partner } from '../../domain/partner/partner.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
@@ -35,7 +35,7 @@ const times = { createdAtMs: 0, updatedAtMs: 0, revision: 1 };
 export interface Member {
 	readonly partner: Partner;
 	readonly client: Client;
-	readonly credential: Credential;
+	readonly credential: CertificateCredential;
 	readonly certificate: PresentedCertificate;
 	readonly subscriptions: readonly Subscription[];
 }
@@ -54,6 +54,8 @@ export function makeMember(
 		name,
 		environment: 'production',
 		status: 'active',
+		authenticationMethod: 'tls_client_auth',
+		senderConstraint: 'mtls',
 		tokensNotBeforeSeconds: 0,
 		...times,
 	};
@@ -63,7 +65,7 @@ export function makeMember(
 		notBeforeMs: NOON_MS - DAY_MS,
 		notAfterMs: NOON_MS + 90 * DAY_MS,
 	};
-	const credential: Credential = {
+	const credential: CertificateCredential = {
 		id: newId('crd', clock, systemRandom),
 		certificateId: newId('crt', clock, systemRandom),
 		kind: 'certificate',
@@ -105,8 +107,8 @@ export const catalogue = createCatalogue(
 		},
 	],
 	[
-		{ id: 'standard', title: 'Standard', limits: [], tokenTtlSeconds: 300 },
-		{ id: 'strict', title: 'Strict', limits: [], tokenTtlSeconds: 60 },
+		{ id: 'standard', title: 'Standard', limits: [], tokenTtlSeconds: 300, assurance: 'high', apiKeys: 'never' },
+		{ id: 'strict', title: 'Strict', limits: [], tokenTtlSeconds: 60, assurance: 'high', apiKeys: 'never' },
 	],
 );
 

@@ -36,7 +36,7 @@ export function issueToken(
 	nowMs: number,
 	deps: IssueTokenDeps,
 ): Result<IssuedToken, Fault> {
-	const granted = decideGrant(request, subscriptions, deps.products);
+	const granted = decideGrant(request, authenticated.client, subscriptions, deps.products);
 	if (!granted.ok) return granted;
 	const { resource, scopes, ttlSeconds } = granted.value;
 	const { client, credential, notAfterMs } = authenticated;

@@ -2,6 +2,7 @@
 // The signature of a token is verified once and remembered; everything that can change is judged on every request.
 // RFC 6750 §2.1 (header only), RFC 8705 §3 (binding), RFC 9068 (token).
 import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
+import { isCredentialLive } from '../../domain/client/credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
@@ -83,7 +84,7 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 	if (directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
 	if (credential?.status === 'held')
 		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
-	if (credential?.status !== 'active')
+	if (credential === undefined || !isCredentialLive(credential, context.clock.nowMs()))
 		return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
 	if (client?.status !== 'active')
 		return fault('client_disabled', 'Ask the provider of this API to enable the client.');

@@ -1,4 +1,5 @@
 // The registry over the state in memory. Each call is one step of a transaction, or a transaction of its own.
+import type { ThumbprintCredential } from '../../../domain/client/credential.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
 import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
@@ -17,6 +18,7 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 		...createAggregateStores(state, enter),
 		certificates: createMemoryCertificateStore(state, enter),
 		compromisedKeys: createMemoryCompromisedKeyStore(state, enter),
+		credentialUses: createCredentialUseStore(state, enter),
 		revocations: createRevocationStore(state, enter),
 		idempotency: createIdempotencyStore(state, enter),
 		changes: createChangeFeed(state, enter),
@@ -39,7 +41,14 @@ function createAggregateStores(
 		},
 		credentials: {
 			...basics(credentials, enter),
-			findByThumbprint: (thumbprint) => enter(() => credentials.findByUnique(0, thumbprint)),
+			findByThumbprint: (thumbprint) =>
+				enter(() => credentials.findByUnique(0, thumbprint) as ThumbprintCredential | undefined),
+			listByPublicKey: (hash) =>
+				enter(() => credentials.select((one) => 'publicKeyHash' in one && one.publicKeyHash === hash)),
+			listActive: (clientId, nowMs) =>
+				enter(() =>
+					credentials.select((one) => one.clientId === clientId && one.status === 'active' && one.notAfterMs > nowMs),
+				),
 			list: (page, filter = {}) => enter(() => list(credentials, page, filter)),
 		},
 		subscriptions: {
@@ -73,6 +82,20 @@ function list<T extends MemoryRecord>(
 	const wanted = Object.entries(filter).filter(([, value]) => value !== undefined) as [keyof T, unknown][];
 	const isWanted = (record: T): boolean => wanted.every(([member, value]) => record[member] === value);
 	return pageOf(table.select(isWanted, page.after, recordsToRead(page)), page);
+}
+
+function createCredentialUseStore({ credentialUses }: MemoryState, enter: Enter): Registry['credentialUses'] {
+	return {
+		record: (uses) =>
+			enter((transaction) => {
+				for (const use of uses) {
+					const stored = credentialUses.get(use.credentialId);
+					if (stored !== undefined && stored.lastUsedAtMs >= use.lastUsedAtMs) continue;
+					credentialUses.set(transaction, use.credentialId, frozenCopy(use));
+				}
+			}),
+		find: (ids) => enter(() => ids.map((id) => credentialUses.get(id)).filter((use) => use !== undefined)),
+	};
 }
 
 function createRevocationStore({ revocations }: MemoryState, enter: Enter): Registry['revocations'] {

@@ -2,6 +2,7 @@
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
 import type { CompromisedKey } from '../../../domain/certificate/compromised-key-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
+import type { CredentialUse } from '../../../domain/client/credential-use-store.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import type { Subscription } from '../../../domain/product/subscription.ts';
@@ -9,6 +10,7 @@ import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { IdempotentAnswer } from '../../../domain/registry/idempotency-store.ts';
 import type { Operator } from '../../../domain/registry/operator-store.ts';
 import type { TokenRevocation } from '../../../domain/token/revocation-store.ts';
+import type { CredentialId } from '../../../kernel/ids.ts';
 import { MemoryMap } from './memory-map.ts';
 import { MemoryTable } from './memory-table.ts';
 
@@ -31,10 +33,17 @@ export function createMemoryState() {
 	);
 	const credentials = new MemoryTable<Credential>(
 		'credentials',
-		[(credential) => credential.thumbprint],
+		[
+			(credential) => ('thumbprint' in credential ? credential.thumbprint : undefined),
+			(credential) => ('secretHash' in credential ? credential.secretHash : undefined),
+			(credential) =>
+				credential.kind === 'public-key' && credential.status === 'active'
+					? `${credential.clientId} ${credential.keyId}`
+					: undefined,
+		],
 		(credential) => {
 			ofClient(credential);
-			check(certificates.get(credential.certificateId));
+			if (credential.kind === 'certificate') check(certificates.get(credential.certificateId));
 		},
 	);
 	const subscriptions = new MemoryTable<Subscription>(
@@ -52,6 +61,7 @@ export function createMemoryState() {
 		operators,
 		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
 		revocations: new MemoryMap<string, TokenRevocation>(),
+		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),
 		answers: new MemoryMap<string, IdempotentAnswer>(),
 		changes: new MemoryMap<number, RegistryChange>(),
 		/** The latest sequence of the change feed. */

@@ -18,7 +18,7 @@ export interface RegistryRecord {
 /** One condition of a search; it holds for every record when `value` is undefined. */
 export interface Condition<N extends DocumentTableName> {
 	readonly column: Extract<keyof SqlSchema[N], string>;
-	readonly operator: '=' | '<' | '>=';
+	readonly operator: '=' | '<' | '>' | '>=';
 	readonly value: string | number | undefined;
 }
 

@@ -18,7 +18,15 @@ interface ClientRow extends DocumentRow {
 
 interface CredentialRow extends DocumentRow {
 	client_id: GeneratedAlways<string>;
-	thumbprint: GeneratedAlways<string>;
+	status: GeneratedAlways<string>;
+	not_after_ms: GeneratedAlways<number>;
+	thumbprint: GeneratedAlways<string | null>;
+	public_key_hash: GeneratedAlways<string | null>;
+}
+
+interface CredentialUseRow {
+	credential_id: string;
+	last_used_at_ms: number;
 }
 
 interface CertificateRow extends DocumentRow {
@@ -120,6 +128,7 @@ export interface SqlSchema {
 	partners: PartnerRow;
 	clients: ClientRow;
 	credentials: CredentialRow;
+	credential_uses: CredentialUseRow;
 	certificates: CertificateRow;
 	subscriptions: SubscriptionRow;
 	operators: OperatorRow;

@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely';
 import type { Client } from '../../../domain/client/client.ts';
 import type { ClientStore } from '../../../domain/client/client-store.ts';
-import type { Credential } from '../../../domain/client/credential.ts';
+import type { Credential, ThumbprintCredential } from '../../../domain/client/credential.ts';
 import type { CredentialStore } from '../../../domain/client/credential-store.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import type { PartnerStore } from '../../../domain/partner/partner-store.ts';
@@ -15,6 +15,7 @@ import type { Atomically, DocumentTableName, SqlSchema } from './schema.ts';
 import { createSqlCertificateStore } from './sql-certificate-store.ts';
 import { createSqlChangeFeed } from './sql-change-feed.ts';
 import { createSqlCompromisedKeyStore } from './sql-compromised-key-store.ts';
+import { createSqlCredentialUseStore } from './sql-credential-use-store.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
 
@@ -28,6 +29,7 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		compromisedKeys: createSqlCompromisedKeyStore(database),
 		subscriptions: createSubscriptionStore(database),
 		operators: createOperatorStore(database),
+		credentialUses: createSqlCredentialUseStore(database),
 		revocations: createSqlRevocationStore(database),
 		idempotency: createSqlIdempotencyStore(database),
 		changes: createSqlChangeFeed(database, atomically),
@@ -51,7 +53,16 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 	const table = new DocumentTable<Credential, 'credentials'>(database, 'credentials');
 	return {
 		...basics(table),
-		findByThumbprint: (thumbprint) => table.findBy('thumbprint', thumbprint),
+		// Only these kinds have a thumbprint.
+		findByThumbprint: async (thumbprint) =>
+			(await table.findBy('thumbprint', thumbprint)) as ThumbprintCredential | undefined,
+		listByPublicKey: (publicKeyHash) => table.all([{ column: 'public_key_hash', operator: '=', value: publicKeyHash }]),
+		listActive: (clientId, nowMs) =>
+			table.all([
+				{ column: 'client_id', operator: '=', value: clientId },
+				{ column: 'status', operator: '=', value: 'active' },
+				{ column: 'not_after_ms', operator: '>', value: nowMs },
+			]),
 		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
 	};
 }

@@ -79,5 +79,30 @@ const LEDGER_MARK: Migration = {
 	],
 };
 
+/** Credentials of several kinds, each with what it is known by; clients with a method of authentication. */
+const CREDENTIAL_KINDS: Migration = {
+	name: 'credential kinds',
+	statements: [
+		`CREATE TABLE credentials_of_kinds (${DOCUMENT}, ${PARTNER_ID}, ${CLIENT_ID}, ${text('kind', 'kind')},
+			${text('status', 'status')}, ${text('certificate_id', 'certificateId', '')},
+			not_after_ms INTEGER NOT NULL GENERATED ALWAYS AS (body ->> '$.notAfterMs') STORED,
+			${text('thumbprint', 'thumbprint', '')} UNIQUE, ${text('secret_hash', 'secretHash', '')} UNIQUE,
+			${text('public_key_hash', 'publicKeyHash', '')}, ${text('key_id', 'keyId', '')},
+			${OF_CLIENT}, FOREIGN KEY (certificate_id) REFERENCES certificates (id) ${DEFERRED}) STRICT`,
+		'INSERT INTO credentials_of_kinds (id, body) SELECT id, body FROM credentials',
+		'DROP TABLE credentials',
+		'ALTER TABLE credentials_of_kinds RENAME TO credentials',
+		'CREATE INDEX credentials_by_client ON credentials (client_id, id)',
+		"CREATE INDEX credentials_active ON credentials (client_id, not_after_ms) WHERE status = 'active'",
+		'CREATE INDEX credentials_by_certificate ON credentials (certificate_id)',
+		'CREATE INDEX credentials_by_public_key ON credentials (public_key_hash, id) WHERE public_key_hash IS NOT NULL',
+		"CREATE UNIQUE INDEX credentials_key_id ON credentials (client_id, key_id) WHERE status = 'active'",
+		`CREATE TABLE credential_uses (
+			credential_id TEXT NOT NULL PRIMARY KEY, last_used_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+		`UPDATE clients SET body = json_set(body,
+			'$.authenticationMethod', 'tls_client_auth', '$.senderConstraint', 'mtls')`,
+	],
+};
+
 /** All steps, oldest first. */
-export const SQLITE_MIGRATIONS: readonly Migration[] = [REGISTRY, LEDGER_MARK, CERTIFICATE_LIFE];
+export const SQLITE_MIGRATIONS: readonly Migration[] = [REGISTRY, LEDGER_MARK, CERTIFICATE_LIFE, CREDENTIAL_KINDS];

@@ -9,7 +9,7 @@ import { Secret } from '../../../kernel/secret.ts';
 import { EnvelopeError } from '../../keys/envelope.ts';
 import { SqlError, type SqlErrorKind } from '../sql/sql-connection.ts';
 import { checkStoreContract } from '../store-contract.ts';
-import { insertFixtures, keyFixture, partnerFixture } from '../store-fixture.ts';
+import { clientFixture, credentialFixture, insertFixtures, keyFixture, partnerFixture } from '../store-fixture.ts';
 import { connectInProcess } from './in-process-connection.ts';
 import { SQLITE_MIGRATIONS } from './migrations.ts';
 import { openSqliteStore } from './open-sqlite-store.ts';
@@ -50,6 +50,26 @@ test('everything is there after reopening, and sequences and numbers go on', asy
 	assert.ok((await after.registry.changes.append({ kind: 'partner', record: partnerFixture(1) })) > sequence);
 	assert.equal((await after.keys.get('ca/root'))?.privateKeyPem.reveal(), keyFixture('ca/root').privateKeyPem.reveal());
 	assert.equal(await after.revisions.record({ digest: 'b', source: 's', loadedAtMs: 2 }), 2);
+});
+
+test('credentials and clients from before there were several kinds are kept, and get what they always were', async (context) => {
+	const file = join(temporaryFolder(context), 'store.db');
+	const old = await openSqliteStore({
+		connection: connectInProcess({ file }),
+		envelope: envelopeFixture(),
+		clock: new ManualClock(1),
+		migrations: SQLITE_MIGRATIONS.slice(0, 2),
+	});
+	await old.registry.transaction((inside) => insertFixtures(inside, 1));
+	await old.close();
+	const database = new DatabaseSync(file);
+	database.exec("UPDATE clients SET body = json_remove(body, '$.authenticationMethod', '$.senderConstraint')");
+	database.close();
+	const store = await openStoreFile(file);
+	context.after(() => store.close());
+	assert.deepEqual(await store.registry.credentials.get(credentialFixture(1).id), credentialFixture(1));
+	assert.deepEqual(await store.registry.credentials.findByThumbprint('thumbprint-1'), credentialFixture(1));
+	assert.deepEqual(await store.registry.clients.get(clientFixture(1).id), clientFixture(1));
 });
 
 test('the files of the store are for their owner only, also when they were not before', async (context) => {

@@ -16,9 +16,9 @@ import {
 	barredKeysSchema,
 	certificateParams,
 	certificateSchema,
-	revocationInput,
 	writeCertificate,
 } from '../wire/certificate-wire.ts';
+import { revocationInput } from '../wire/credential-wire.ts';
 
 /** Adds the routes that change certificates. */
 export function addCertificateLifeRoutes(router: AdminRouter): void {

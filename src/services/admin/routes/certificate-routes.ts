@@ -16,8 +16,8 @@ import {
 	issuedCertificateSchema,
 	issuedEndpointCertificateSchema,
 	writeCertificate,
-	writeCredential,
 } from '../wire/certificate-wire.ts';
+import { writeCredential } from '../wire/credential-wire.ts';
 import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
 import { givenTimeSchema, idSchema } from '../wire/value-wire.ts';
 import { clientParams } from '../wire/partner-wire.ts';

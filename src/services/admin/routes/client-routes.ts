@@ -128,6 +128,8 @@ function clientPerformed({ record, sequence, changed }: Changed<Client>): Perfor
 		facts: {
 			partner: record.partnerId,
 			client: record.id,
+			authentication_method: record.authenticationMethod,
+			sender_constraint: record.senderConstraint,
 			status: record.status,
 			tokens_not_before: record.tokensNotBeforeSeconds,
 			revision: record.revision,

@@ -1,4 +1,4 @@
-// Routes of credentials: listed, shown, revoked.
+// Routes of credentials: listed, shown, revoked. How each kind is added is in new-credential-routes.ts.
 import { z } from '@hono/zod-openapi';
 import { revokeCredential } from '../../../domain/certificate/revoke-credential.ts';
 import { fault } from '../../../kernel/faults.ts';
@@ -10,7 +10,7 @@ import {
 	credentialSchema,
 	revocationInput,
 	writeCredential,
-} from '../wire/certificate-wire.ts';
+} from '../wire/credential-wire.ts';
 import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
 import { idSchema } from '../wire/value-wire.ts';
 
@@ -28,7 +28,10 @@ export function addCredentialRoutes(router: AdminRouter): void {
 		problems: [400],
 		read: async ({ query }) => {
 			const filter = query.clientId === undefined ? {} : { clientId: query.clientId };
-			return ok(writePage(await deps.store.credentials.list(pageRequestOf(query), filter), writeCredential, query));
+			const page = await deps.store.credentials.list(pageRequestOf(query), filter);
+			const uses = await deps.store.credentialUses.find(page.items.map(({ id }) => id));
+			const lastUsed = new Map(uses.map((use) => [use.credentialId, use.lastUsedAtMs]));
+			return ok(writePage(page, (credential) => writeCredential(credential, lastUsed.get(credential.id)), query));
 		},
 	});
 	addRead(router, {
@@ -43,7 +46,8 @@ export function addCredentialRoutes(router: AdminRouter): void {
 		read: async ({ params }) => {
 			const credential = await deps.store.credentials.get(params.credentialId);
 			if (credential === undefined) return fail(fault('not_found', 'There is no such credential.'));
-			return ok({ body: writeCredential(credential), revision: credential.revision });
+			const [use] = await deps.store.credentialUses.find([credential.id]);
+			return ok({ body: writeCredential(credential, use?.lastUsedAtMs), revision: credential.revision });
 		},
 	});
 	addCommand(router, {
@@ -75,7 +79,8 @@ export function addCredentialRoutes(router: AdminRouter): void {
 					partner: credential.partnerId,
 					client: credential.clientId,
 					credential: credential.id,
-					certificate: credential.certificateId,
+					kind: credential.kind,
+					...(credential.kind === 'certificate' ? { certificate: credential.certificateId } : undefined),
 					reason: body.reason,
 					revision: credential.revision,
 				},

@@ -1,13 +1,13 @@
-// Wire forms of certificates and credentials.
+// Wire forms of certificates.
 import { z } from '@hono/zod-openapi';
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
 import { CERTIFICATE_STATES, certificateState } from '../../../domain/certificate/certificate-state.ts';
 import { COMPROMISED_KEYS_MAX } from '../../../domain/certificate/bar-key.ts';
 import { LIFETIME_MS_BOUND } from '../../../domain/certificate/profile.ts';
-import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credential.ts';
-import type { Credential } from '../../../domain/client/credential.ts';
+import { credentialSchema } from './credential-wire.ts';
 import { pageSchema } from './page-wire.ts';
-import { idSchema, timeSchema, writeTime } from './value-wire.ts';
+import { idSchema, timeSchema } from './value-wire.ts';
+import { writeLife } from './life-wire.ts';
 
 export const certificateParams = z.strictObject({ certificateId: idSchema('crt', 'The certificate.') });
 
@@ -75,29 +75,6 @@ export const certificateSchema = z
 
 export const certificatePage = pageSchema(certificateSchema, 'CertificatePage');
 
-export const credentialParams = z.strictObject({ credentialId: idSchema('crd', 'The credential.') });
-
-export const credentialSchema = z
-	.object({
-		id: idSchema('crd', 'The credential.'),
-		clientId: idSchema('cli', 'The client that it proves.'),
-		partnerId: idSchema('prt', 'The partner.'),
-		kind: z.enum(['certificate']),
-		status: z.enum(['active', 'held', 'revoked']),
-		certificateId: idSchema('crt', 'The certificate.'),
-		thumbprint: z.string().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
-		notBefore: timeSchema,
-		notAfter: timeSchema,
-		createdAt: timeSchema,
-		updatedAt: timeSchema,
-		revokedAt: timeSchema.optional(),
-		revocationReason: z.string().optional(),
-		revision: z.int().openapi({ description: 'Counts changes from 1; the ETag.' }),
-	})
-	.openapi('Credential');
-
-export const credentialPage = pageSchema(credentialSchema, 'CredentialPage');
-
 export const issuedCertificateSchema = z
 	.object({
 		certificate: certificateSchema,
@@ -105,14 +82,6 @@ export const issuedCertificateSchema = z
 		chain: z.string().openapi({ description: 'The certificate followed by that of its authority, PEM.' }),
 	})
 	.openapi('IssuedCertificate');
-
-export const revocationInput = z
-	.strictObject({
-		reason: z.enum(REVOCATION_REASONS).openapi({
-			description: 'Why (RFC 5280 §5.3.1). After `key-compromise` the key never gets a certificate again.',
-		}),
-	})
-	.openapi('RevocationInput');
 
 export const issuedEndpointCertificateSchema = z
 	.object({
@@ -161,40 +130,5 @@ export function writeCertificate(certificate: Certificate, nowMs: number): z.inf
 		...(certificate.predecessorId === undefined ? undefined : { predecessorId: certificate.predecessorId }),
 		pem: certificate.pem,
 		...writeLife(certificate),
-	};
-}
-
-/** Writes a credential for the wire. */
-export function writeCredential(credential: Credential): z.infer<typeof credentialSchema> {
-	return {
-		id: credential.id,
-		clientId: credential.clientId,
-		partnerId: credential.partnerId,
-		kind: credential.kind,
-		status: credential.status,
-		certificateId: credential.certificateId,
-		thumbprint: credential.thumbprint,
-		...writeLife(credential),
-	};
-}
-
-/** The members that tell when something is valid, changed and revoked. */
-function writeLife(record: Certificate | Credential): {
-	notBefore: string;
-	notAfter: string;
-	createdAt: string;
-	updatedAt: string;
-	revokedAt?: string;
-	revocationReason?: string;
-	revision: number;
-} {
-	return {
-		notBefore: writeTime(record.notBeforeMs),
-		notAfter: writeTime(record.notAfterMs),
-		createdAt: writeTime(record.createdAtMs),
-		updatedAt: writeTime(record.updatedAtMs),
-		...(record.revokedAtMs === undefined ? undefined : { revokedAt: writeTime(record.revokedAtMs) }),
-		...(record.revocationReason === undefined ? undefined : { revocationReason: record.revocationReason }),
-		revision: record.revision,
 	};
 }

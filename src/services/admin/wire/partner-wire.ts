@@ -1,5 +1,6 @@
 // Wire forms of partners and clients.
 import { z } from '@hono/zod-openapi';
+import { AUTHENTICATION_METHODS, SENDER_CONSTRAINTS } from '../../../domain/client/authentication-method.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import { ALLOWED_NETWORKS_MAX } from '../../../domain/partner/allowed-networks.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
@@ -70,12 +71,21 @@ export function writePartner(partner: Partner): z.infer<typeof partnerSchema> {
 
 export const clientParams = z.strictObject({ clientId: idSchema('cli', 'The client.') });
 
+const METHOD =
+	'How the client proves itself at the token endpoint. It never changes. The two ways with a secret are served only ' +
+	'under plans with low assurance.';
+const CONSTRAINT =
+	'What access tokens of the client are bound to: its certificate, its DPoP key, or nothing. It never changes. ' +
+	'Unbound tokens are issued only under plans with low assurance.';
+
 export const clientInput = z
 	.strictObject({
 		name: nameSchema,
 		environment: z
 			.enum(['sandbox', 'production'])
 			.openapi({ description: 'What the client is for. It never changes.' }),
+		authenticationMethod: z.enum(AUTHENTICATION_METHODS).default('tls_client_auth').openapi({ description: METHOD }),
+		senderConstraint: z.enum(SENDER_CONSTRAINTS).default('mtls').openapi({ description: CONSTRAINT }),
 	})
 	.openapi('ClientInput');
 
@@ -85,6 +95,8 @@ export const clientSchema = z
 		partnerId: idSchema('prt', 'The partner that it belongs to.'),
 		name: z.string(),
 		environment: z.enum(['sandbox', 'production']),
+		authenticationMethod: z.enum(AUTHENTICATION_METHODS),
+		senderConstraint: z.enum(SENDER_CONSTRAINTS),
 		status: z.enum(['active', 'disabled']),
 		tokensNotBefore: timeSchema.optional().openapi({
 			description: 'Access tokens issued before this time are refused. Absent when none was ever cut off.',
@@ -104,6 +116,8 @@ export function writeClient(client: Client): z.infer<typeof clientSchema> {
 		partnerId: client.partnerId,
 		name: client.name,
 		environment: client.environment,
+		authenticationMethod: client.authenticationMethod,
+		senderConstraint: client.senderConstraint,
 		status: client.status,
 		...(client.tokensNotBeforeSeconds === 0
 			? undefined
