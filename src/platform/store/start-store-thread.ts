@@ -1,6 +1,7 @@
 // Starts the store thread and connects to it. What is pending when the thread dies is rejected, and the platform is told.
 import { Worker } from 'node:worker_threads';
 import { type SqlConnection, SqlError } from '../../adapters/store/sql/sql-connection.ts';
+import type { FileUse } from '../../adapters/store/sqlite/database-file.ts';
 import { StatementClient } from '../../adapters/store/sqlite/statement-client.ts';
 import type { StoreThreadMessage, StoreThreadOptions } from './store-thread-message.ts';
 
@@ -20,9 +21,12 @@ export interface StoreThread extends SqlConnection {
 export function startStoreThread(options: {
 	readonly file: string;
 	readonly transactionIdleMsMax?: number;
+	/** `exclusive` when absent. */
+	readonly use?: FileUse;
 }): Promise<StoreThread> {
 	const workerData: StoreThreadOptions = {
 		file: options.file,
+		use: options.use ?? 'exclusive',
 		transactionIdleMsMax: options.transactionIdleMsMax ?? TRANSACTION_IDLE_MS_MAX,
 	};
 	return connectStoreThread(new Worker(new URL('./store-thread.ts', import.meta.url), { workerData, name: 'store' }));

@@ -12,7 +12,7 @@ if (port === null) throw new Error('the store thread must be started as a worker
 
 try {
 	const queue = new StatementQueue({
-		database: openDatabaseFile(options.file),
+		database: openDatabaseFile(options.file, undefined, options.use),
 		transactionIdleMsMax: options.transactionIdleMsMax,
 		reply: (reply) => port.postMessage(reply),
 	});

@@ -1,4 +1,4 @@
-// Opens the one database file: private to the owner, locked against a second process, and durable. What this file
+// Opens a database file: private to the owner, locked against a second process unless it is to be shared, and durable. What this file
 // returned is a database that can be written; every reason why it cannot is an SqlError that names file and remedy.
 import { chmodSync, closeSync, lstatSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,9 +13,6 @@ const CHECK_BYTES_MAX = 32 * 1024 ** 2;
 
 // Durable means synchronous=FULL: the write-ahead log is flushed to the disk before a commit returns.
 const PRAGMAS = [
-	// Before the first access, so that the lock is taken for good and no shared-memory file is needed. The lock is a
-	// POSIX one: whoever opens and closes the file in this process by other means than SQLite gives it away.
-	'locking_mode = EXCLUSIVE',
 	'journal_mode = WAL',
 	'synchronous = FULL',
 	// macOS flushes the drive's own cache only when told so; elsewhere this does nothing.
@@ -26,8 +23,15 @@ const PRAGMAS = [
 	`journal_size_limit = ${64 * 1024 ** 2}`,
 ];
 
+// Before the first access, so that the lock is taken for good and no shared-memory file is needed. The lock is a
+// POSIX one: whoever opens and closes the file in this process by other means than SQLite gives it away.
+const EXCLUSIVE = 'locking_mode = EXCLUSIVE';
+
+/** Whether one process has the file for itself, or several write by turns, each waiting for the others' transactions. */
+export type FileUse = 'exclusive' | 'shared';
+
 /** Opens `file`, which is made (mode 0600) when it is absent. Its folder must exist. Throws SqlError. */
-export function openDatabaseFile(file: string, lockWaitMs = LOCK_WAIT_MS): DatabaseSync {
+export function openDatabaseFile(file: string, lockWaitMs = LOCK_WAIT_MS, use: FileUse = 'exclusive'): DatabaseSync {
 	makePrivate(file);
 	let database: DatabaseSync | undefined;
 	try {
@@ -37,8 +41,8 @@ export function openDatabaseFile(file: string, lockWaitMs = LOCK_WAIT_MS): Datab
 			defensive: true,
 			timeout: lockWaitMs,
 		});
-		for (const pragma of PRAGMAS) database.exec(`PRAGMA ${pragma}`);
-		// The lock is taken by writing; whoever cannot write learns it here and not at the first commit.
+		for (const pragma of use === 'exclusive' ? [EXCLUSIVE, ...PRAGMAS] : PRAGMAS) database.exec(`PRAGMA ${pragma}`);
+		// A lock is taken by writing; whoever cannot write learns it here and not at the first commit.
 		database.exec('BEGIN EXCLUSIVE; COMMIT');
 		checkHealth(database, file);
 		return database;

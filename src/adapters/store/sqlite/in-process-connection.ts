@@ -1,6 +1,6 @@
 // A connection to a statement queue in the same thread, for tests: the same queue and the same client as the store
 // thread has, with a structured clone of each message in between, but without a thread.
-import { openDatabaseFile } from './database-file.ts';
+import { type FileUse, openDatabaseFile } from './database-file.ts';
 import { StatementClient } from './statement-client.ts';
 import { StatementQueue, type StoreRequest } from './statement-queue.ts';
 
@@ -9,9 +9,10 @@ export function connectInProcess(options: {
 	readonly file: string;
 	readonly transactionIdleMsMax?: number;
 	readonly pendingMax?: number;
+	readonly use?: FileUse;
 }): StatementClient {
 	const queue = new StatementQueue({
-		database: openDatabaseFile(options.file, 100),
+		database: openDatabaseFile(options.file, options.use === 'shared' ? 5000 : 100, options.use),
 		transactionIdleMsMax: options.transactionIdleMsMax ?? 10_000,
 		reply: (reply) => setImmediate(() => client.settle(structuredClone(reply))),
 	});
