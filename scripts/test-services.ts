@@ -16,6 +16,8 @@ interface Service {
 const SERVICES: readonly Service[] = [
 	{ package: 'openssl', check: ['openssl', 'version'], use: 'independent maker and judge of certificates' },
 	{ package: 'curl', check: ['curl', '--version'], use: 'independent client' },
+	{ package: 'softhsm2', check: ['softhsm2-util', '--version'], use: 'a PKCS #11 token in software' },
+	{ package: 'opensc', check: ['which', 'pkcs11-tool'], use: 'makes keys in the token, and tries to take them out' },
 	{ package: 'haproxy', check: ['haproxy', '-v'], use: 'peer of the benchmarks' },
 	{ package: 'nginx', check: ['nginx', '-v'], use: 'peer of the benchmarks' },
 ];

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
+import { keysSchema } from './key-schema.ts';
 import {
 	canonicalHttpsUrl,
 	durationSeconds,
@@ -155,6 +156,7 @@ export const configurationSchema = z
 			.describe('Settings of the gateway as a whole.'),
 		certificates: certificatesSchema,
 		sources: sourcesSchema,
+		keys: keysSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

@@ -5,6 +5,7 @@ import type { Profiles } from '../domain/certificate/profile.ts';
 import type { ListenerProtection } from '../domain/network/listener-protection.ts';
 import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
+import type { KeyPlaces } from './key-schema.ts';
 
 /** Where a TLS listener listens and which certificate it shows. */
 export interface TlsListener {
@@ -40,6 +41,8 @@ export interface Configuration {
 	};
 	/** What a source may do before it is refused. */
 	readonly sources: SourcePolicy;
+	/** Where private keys lie. */
+	readonly keys: KeyPlaces;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */

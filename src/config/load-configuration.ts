@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { fail, ok, type Result } from '../kernel/result.ts';
 import { checkApis } from './check-apis.ts';
 import { checkCertificates } from './check-certificates.ts';
+import { checkKeys } from './check-keys.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPlans, checkProducts } from './check-products.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -75,6 +76,7 @@ export async function loadConfigurationText(
 	});
 	const listeners = await checkListeners(draft);
 	const certificates = checkCertificates(draft);
+	const keys = await checkKeys(draft);
 	const apis = await checkApis(draft);
 	checkRoutes(draft, apis);
 	const products = checkProducts(draft, apis);
@@ -90,6 +92,7 @@ export async function loadConfigurationText(
 		issuer: input.issuer,
 		listeners,
 		sources,
+		keys,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),
 		certificates,

@@ -38,8 +38,16 @@ export interface AuthorityDependencies {
 	readonly random: Random;
 	/** Base URL (http, no trailing slash) under which the world finds CRLs, OCSP and the authorities' certificates. */
 	readonly publicUrl?: string;
-	/** Opens a PKCS#8 PEM key for signing. */
-	readonly openSigner: (pkcs8Pem: Secret) => Signer;
+	/** Opens a key of the store for signing. */
+	readonly openSigner: (stored: Secret) => Signer;
+	/** Makes the key of a new authority. Default: a P-256 key in memory. */
+	readonly makeKey?: (name: AuthorityName) => Promise<AuthorityKey>;
+}
+
+/** A new key: what the key store keeps of it, and what signs with it. */
+export interface AuthorityKey {
+	readonly privateKeyPem: Secret;
+	readonly signer: Signer;
 }
 
 /**
@@ -79,13 +87,8 @@ const CAPTION: Readonly<Record<AuthorityName, string>> = {
 };
 
 async function createAuthority(deps: AuthorityDependencies, name: AuthorityName, root?: Authority): Promise<StoredKey> {
-	const { publicKey: spki, privateKey } = generateKeyPairSync('ec', {
-		namedCurve: 'P-256',
-		publicKeyEncoding: { type: 'spki', format: 'der' },
-		privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-	});
-	const privateKeyPem = new Secret(privateKey);
-	const publicKey = subjectPublicKeyOf(spki);
+	const { privateKeyPem, signer } = (await deps.makeKey?.(name)) ?? makeMemoryKey(deps);
+	const publicKey = subjectPublicKeyOf(signer.publicKey.export({ type: 'spki', format: 'der' }));
 	// A part of the key identifier in the name keeps authorities apart, also after one was replaced.
 	const commonName = `${CAPTION[name]} ${publicKey.keyId.toString('hex').slice(0, 8)}`;
 	const subject = { organization: deps.trustDomain.slice(0, 64), commonName };
@@ -98,7 +101,7 @@ async function createAuthority(deps: AuthorityDependencies, name: AuthorityName,
 		notBeforeMs: Number.NEGATIVE_INFINITY,
 		notAfterMs: Number.POSITIVE_INFINITY,
 		certificatePem: '',
-		signer: deps.openSigner(privateKeyPem),
+		signer,
 	};
 	const profile = root === undefined ? 'root' : 'issuing';
 	const issued = unwrap(await issueCertificate(issuer, { profile, publicKey, subject }, deps));
@@ -109,6 +112,12 @@ async function createAuthority(deps: AuthorityDependencies, name: AuthorityName,
 		certificatePem: issued.chainPem,
 		createdAtMs: deps.clock.nowMs(),
 	};
+}
+
+function makeMemoryKey({ openSigner }: Pick<AuthorityDependencies, 'openSigner'>): AuthorityKey {
+	const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+	const privateKeyPem = new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+	return { privateKeyPem, signer: openSigner(privateKeyPem) };
 }
 
 function openAuthority(

@@ -5,12 +5,13 @@ import type { Server as HttpServer } from 'node:http';
 import { createServer as createProbe } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { openLocalSigner } from '../../adapters/keys/local-signer.ts';
+import { createKeyRing } from '../../adapters/keys/key-ring.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts';
 import { attachSourceThrottle, createSharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts';
 import type { Store } from '../../adapters/store/store.ts';
+import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
@@ -42,6 +43,8 @@ export interface PlatformOptions {
 	readonly dataDirectory: string;
 	/** The key-encryption key from the environment (base64 of 32 bytes); undefined = a file in the data directory. */
 	readonly keyEncryptionKey: Secret | undefined;
+	/** Reads variables of the environment, for credentials of key services. Default: there are none. */
+	readonly readVariable?: (name: string) => string | undefined;
 	readonly log: Log;
 	/** Runs when everything answers, before `/readyz` says so. What it throws ends the start, and leaves nothing running. */
 	readonly prepare?: (platform: Platform) => Promise<void>;
@@ -85,6 +88,12 @@ const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const SWEEP_MS = 60_000;
 /** Of an X.520 organization name, which is where the root keeps the trust domain. */
 const ORGANIZATION_LENGTH_MAX = 64;
+/** What the key of each authority is for, as the configuration names it. The root always lies in the store. */
+const AUTHORITY_USE = {
+	root: 'root',
+	'partner-issuing': 'partnerIssuing',
+	'platform-issuing': 'platformIssuing',
+} as const;
 const FILES = { store: 'store', ledger: 'ledger', ca: 'ca.pem' } as const;
 
 /** Starts the platform; resolves when it is ready. Throws, and leaves nothing running, when it cannot be. */
@@ -128,25 +137,34 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	await matchWorkerCount(workers, configuration.gatewayThreads);
 
 	// Step 2: keys and authorities, made at the first start.
+	const keyRing = createKeyRing({
+		places: configuration.keys,
+		readVariable: options.readVariable ?? (() => undefined),
+		clock: systemClock,
+		random: systemRandom,
+	});
+	undo.push(() => keyRing.close());
+	const keys = keyRing.wrapStore(store.keys);
 	const authorities = await loadOrCreateAuthorities({
-		keys: store.keys,
+		keys,
 		trustDomain: configuration.trustDomain,
 		clock: systemClock,
 		random: systemRandom,
-		openSigner: openLocalSigner,
+		openSigner: (stored) => keyRing.openSigner(stored),
+		makeKey: (name) => keyRing.makeKey(AUTHORITY_USE[name]),
 	});
 	refuseForeignFolder(authorities, configuration.trustDomain, dataDirectory);
 	const rootCa = authorities.root.certificatePem;
 	await writeFile(join(dataDirectory, FILES.ca), rootCa);
 	const identities: IdentityDependencies = {
-		keys: store.keys,
+		keys,
 		authority: authorities.platformIssuing,
 		trustDomain: configuration.trustDomain,
 		clock: systemClock,
 		random: systemRandom,
 	};
-	const tokenKeys = await loadOrCreateSigningKeys(store.keys, 'token-signing', { clock: systemClock });
-	const assertionKeys = await loadOrCreateSigningKeys(store.keys, 'assertion-signing', { clock: systemClock });
+	const tokenKeys = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
+	const assertionKeys = await loadOrCreateSigningKeys(keys, 'assertion-signing', { clock: systemClock });
 	const assertionKey = activeSigningKey(assertionKeys);
 
 	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
@@ -154,7 +172,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const ledger = await startLedger({
 		directory: join(dataDirectory, FILES.ledger),
 		origin: `${configuration.trustDomain}/ledger`,
-		privateKeyPem: await provideLedgerKey(store.keys, systemClock),
+		privateKeyPem: await provideLedgerKey(keys, systemClock),
 		// One sink of each gateway thread and one of this thread.
 		sinksMax: configuration.gatewayThreads + 1,
 		remembered: await store.ledgerMarks.get(),
@@ -256,7 +274,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const sourceTable = attachSourceThrottle(sources);
 	const privateListener = createPrivateListener({
 		isReady,
-		metrics: () => renderRequestMetrics(metrics) + renderSourceMetrics(sourceTable.counts(systemClock.nowMs())),
+		metrics: () =>
+			renderRequestMetrics(metrics) +
+			renderSourceMetrics(sourceTable.counts(systemClock.nowMs())) +
+			renderKeyMetrics(keyRing.states()),
 	});
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
@@ -293,6 +314,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			// After the last entry, and before the thread ends that knows the size.
 			await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 			await ledger.stop();
+			await keyRing.close();
 			await store.close();
 			await closePrivately(privateListener);
 			log.info('the platform has stopped');

@@ -41,6 +41,7 @@ export async function tryStart(
 			configurationFile: resolve(io.cwd, command.config),
 			dataDirectory: resolve(io.cwd, command.data),
 			keyEncryptionKey: command.keyEncryptionKey,
+			readVariable: (name) => io.env[name],
 			log: openPinoLog(logFile),
 			...(prepare === undefined ? undefined : { prepare }),
 		});

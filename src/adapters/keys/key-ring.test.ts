@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { KEY_SERVICE_OPTIONS, playVault } from '../../../test/fixture/key-services/places.ts';
+import type { KeyPlaces } from '../../config/key-schema.ts';
+import { verifySignature } from '../../domain/certificate/signature-algorithm.ts';
+import { SignerUnavailable } from '../../domain/certificate/signer.ts';
+import { loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { systemRandom } from '../../kernel/random.ts';
+import { openMemoryStore } from '../store/memory/open-memory-store.ts';
+import { createKeyRing } from './key-ring.ts';
+import { KeyServiceFailure } from './remote/key-service.ts';
+
+const STORE: KeyPlaces = {
+	partnerIssuing: { provider: 'file' },
+	platformIssuing: { provider: 'file' },
+	tokenSigning: { provider: 'file' },
+	assertionSigning: { provider: 'file' },
+	ledgerSigning: { provider: 'file' },
+};
+
+function openRing(context: TestContext, places: Partial<KeyPlaces>) {
+	const { readVariable } = KEY_SERVICE_OPTIONS;
+	const ring = createKeyRing({
+		places: { ...STORE, ...places },
+		readVariable,
+		clock: systemClock,
+		random: systemRandom,
+	});
+	context.after(() => ring.close());
+	return ring;
+}
+
+test('a remote key leaves only a reference in the store, which signs in the next life of the platform', async (context) => {
+	const { server, place } = await playVault(context);
+	const places = { partnerIssuing: place('ecdsa-with-SHA256') };
+	const made = await openRing(context, places).makeKey('partnerIssuing');
+	assert.doesNotMatch(made.privateKeyPem.reveal(), /PRIVATE KEY/);
+	// The next start asks nothing: a service that is away does not keep the platform from starting.
+	server.always({ status: 503 });
+	const before = server.requests.length;
+	const ring = openRing(context, places);
+	const signer = ring.openSigner(made.privateKeyPem);
+	assert.ok(signer.publicKey.equals(made.signer.publicKey));
+	assert.equal(server.requests.length, before);
+	assert.deepEqual(ring.states(), [{ use: 'partnerIssuing', provider: 'vault-transit', isAvailable: true }]);
+	await assert.rejects(signer.sign(Buffer.from('x')), SignerUnavailable);
+	assert.equal(ring.states()[0]?.isAvailable, false);
+	server.always(undefined);
+	const signature = await signer.sign(Buffer.from('x'));
+	assert.ok(verifySignature(signer.algorithm, Buffer.from('x'), signer.publicKey, signature));
+	assert.equal(ring.states()[0]?.isAvailable, true);
+});
+
+test('does not sign for an authority with another key than the one that it was made with', async (context) => {
+	const { place } = await playVault(context);
+	const made = await openRing(context, { partnerIssuing: place('ecdsa-with-SHA256') }).makeKey('partnerIssuing');
+	const other = openRing(context, { partnerIssuing: place('Ed25519') }).openSigner(made.privateKeyPem);
+	await assert.rejects(other.sign(Buffer.from('x')), /another key than before/);
+	const none = openRing(context, {}).openSigner(made.privateKeyPem);
+	await assert.rejects(none.sign(Buffer.from('x')), SignerUnavailable);
+});
+
+test('wrapped keys sign from memory, and the store alone does not open them', async (context) => {
+	const { server, place } = await playVault(context);
+	const { keys } = openMemoryStore();
+	const ring = openRing(context, { tokenSigning: place('wrap') });
+	const [first] = await loadOrCreateSigningKeys(ring.wrapStore(keys), 'token-signing', { clock: systemClock });
+	const [stored] = await keys.list('token-signing');
+	assert.match(stored?.privateKeyPem.reveal() ?? '', /^-----BEGIN SALLYPORT WRAPPED KEY-----/);
+	const again = openRing(context, { tokenSigning: place('wrap') }).wrapStore(keys);
+	const [second] = await loadOrCreateSigningKeys(again, 'token-signing', { clock: systemClock });
+	assert.equal(second?.kid, first?.kid);
+	const before = server.requests.length;
+	await again.list('token-signing');
+	assert.equal(server.requests.length, before, 'what was opened once is remembered');
+	// Moved to another name, it does not open; without its place, neither.
+	assert.ok(stored !== undefined);
+	await keys.insert({ ...stored, name: 'token/2' });
+	await assert.rejects(again.list('token-signing'), KeyServiceFailure);
+	await assert.rejects(openRing(context, {}).wrapStore(keys).get('token/1'), /configure keys.tokenSigning again/);
+});
+
+test('keys of other uses are left as they are, and so are those from before', async (context) => {
+	const { place } = await playVault(context);
+	const { keys } = openMemoryStore();
+	const [plain] = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
+	const store = openRing(context, { tokenSigning: place('wrap') }).wrapStore(keys);
+	const [read] = await loadOrCreateSigningKeys(store, 'token-signing', { clock: systemClock });
+	assert.equal(read?.kid, plain?.kid);
+	await loadOrCreateSigningKeys(store, 'assertion-signing', { clock: systemClock });
+	assert.match((await keys.list('assertion-signing'))[0]?.privateKeyPem.reveal() ?? '', /^-----BEGIN PRIVATE KEY-----/);
+});
+
+test('a first key at a place that does not answer, or does not know us, stops the start with a reason', async (context) => {
+	const { server, place, folder } = await playVault(context);
+	writeFileSync(join(folder, 'secret-id'), 'wrong');
+	const ring = openRing(context, { partnerIssuing: place('ecdsa-with-SHA256'), tokenSigning: place('wrap') });
+	await assert.rejects(ring.makeKey('partnerIssuing'), KeyServiceFailure);
+	const store = ring.wrapStore(openMemoryStore().keys);
+	await assert.rejects(loadOrCreateSigningKeys(store, 'token-signing', { clock: systemClock }), KeyServiceFailure);
+	assert.ok(server.requests.length < 8);
+});

@@ -1,0 +1,219 @@
+// A hardware token, played by SoftHSM: its keys sign certificates, wrap the keys of tokens, cannot be taken out, and are
+// there again when the token is.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, test } from 'node:test';
+import { createPartnerKey } from '../../demo/partner-key.ts';
+import { Cryptoki, ulong } from '../../src/adapters/keys/pkcs11/cryptoki.ts';
+import { openPkcs11Service, type Pkcs11Place } from '../../src/adapters/keys/pkcs11/pkcs11-service.ts';
+import { unwrapKey, wrapKey } from '../../src/adapters/keys/remote/key-wrapper.ts';
+import { openServiceSigner } from '../../src/adapters/keys/remote/service-signer.ts';
+import { testSigner } from '../../src/adapters/keys/signer-contract.ts';
+import { type SignatureAlgorithm, SignerUnavailable } from '../../src/domain/certificate/signer.ts';
+import { systemRandom } from '../../src/kernel/random.ts';
+import { Secret } from '../../src/kernel/secret.ts';
+import { onboardPartnerClient, openOperatorClient } from '../fixture/partner-client.ts';
+import { type PlatformBesideBank, startPlatformBesideBank } from '../fixture/platform-beside-bank.ts';
+
+const MODULE =
+	['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so'].find(existsSync) ?? '';
+const PIN = '271828';
+const TOKEN = 'sallyport test';
+
+const folder = mkdtempSync(join(tmpdir(), 'sallyport-softhsm-'));
+const tokens = join(folder, 'tokens');
+const pinFile = join(folder, 'pin');
+mkdirSync(tokens);
+writeFileSync(
+	join(folder, 'softhsm2.conf'),
+	`directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`,
+);
+writeFileSync(pinFile, `${PIN}\n`, { mode: 0o600 });
+// The helper process inherits it, as the module of a real maker inherits its own variables.
+process.env['SOFTHSM2_CONF'] = join(folder, 'softhsm2.conf');
+execFileSync('softhsm2-util', ['--init-token', '--free', '--label', TOKEN, '--so-pin', '314159', '--pin', PIN]);
+after(() => rmSync(folder, { recursive: true }));
+
+const tool = (...args: readonly string[]): string =>
+	execFileSync('pkcs11-tool', ['--module', MODULE, '--token-label', TOKEN, '--login', '--pin', PIN, ...args], {
+		encoding: 'utf8',
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
+
+const KEYS: Readonly<Record<SignatureAlgorithm, readonly [type: string, id: string]>> = {
+	'ecdsa-with-SHA256': ['EC:prime256v1', '01'],
+	'ecdsa-with-SHA384': ['EC:secp384r1', '02'],
+	sha256WithRSAEncryption: ['RSA:2048', '03'],
+	'rsassa-pss-SHA256': ['RSA:2048', '03'],
+	Ed25519: ['EC:edwards25519', '05'],
+};
+for (const [type, id] of new Map(Object.values(KEYS).map(([type, id]) => [id, [type, id] as const])).values()) {
+	tool('--keypairgen', '--key-type', type, '--id', id, '--label', `key ${id}`, '--usage-sign');
+}
+tool('--keygen', '--key-type', 'AES:32', '--id', '06', '--label', 'kek', '--sensitive');
+tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', '07', '--label', 'loose', '--usage-sign', '--extractable');
+
+const place = (label: string, more: Partial<Pkcs11Place> = {}): Pkcs11Place => ({
+	provider: 'pkcs11',
+	mode: 'remote',
+	module: MODULE,
+	token: TOKEN,
+	pinFile,
+	label,
+	pss: false,
+	timeout: 5000,
+	...more,
+});
+const readVariable = () => undefined;
+const open = (label: string, more: Partial<Pkcs11Place> = {}) =>
+	openPkcs11Service(place(label, more), { readVariable });
+
+/** Takes the token out while `work` runs. */
+async function withoutToken(work: () => Promise<void>): Promise<void> {
+	renameSync(tokens, `${tokens} away`);
+	mkdirSync(tokens);
+	try {
+		await work();
+	} finally {
+		rmSync(tokens, { recursive: true });
+		renameSync(`${tokens} away`, tokens);
+	}
+}
+
+testSigner({
+	name: 'PKCS #11',
+	algorithms: Object.keys(KEYS) as SignatureAlgorithm[],
+	open: async (algorithm, context) => {
+		const pss = algorithm === 'rsassa-pss-SHA256';
+		const signer = await openServiceSigner(open(`key ${KEYS[algorithm][1]}`, { pss }), { pss });
+		context.after(() => signer.close());
+		return signer;
+	},
+});
+
+test('a token that is taken out is noticed, and one that is put back is used again, without a restart', async (context) => {
+	const signer = await openServiceSigner(open('key 01'));
+	context.after(() => signer.close());
+	await signer.sign(Buffer.from('before'));
+	await withoutToken(async () => {
+		await assert.rejects(signer.sign(Buffer.from('away')), SignerUnavailable);
+		assert.ok(!signer.isAvailable());
+	});
+	await signer.sign(Buffer.from('after'));
+	assert.ok(signer.isAvailable());
+});
+
+test('refuses a key that can be taken out of the token, and one that is not there', async () => {
+	await assert.rejects(openServiceSigner(open('loose')), /can be taken out of the token/);
+	await assert.rejects(openServiceSigner(open('nothing')), /0 keys of this name/);
+	await assert.rejects(openServiceSigner(open('key 01', { token: 'another token' })), /finding the token/);
+	await assert.rejects(openServiceSigner(open('key 01', { module: '/nowhere.so' })), /nowhere/);
+});
+
+test('tries a wrong PIN once, so that the token is not locked', async () => {
+	const wrong = join(folder, 'wrong-pin');
+	writeFileSync(wrong, '999999');
+	const service = open('key 01', { pinFile: wrong });
+	await assert.rejects(service.publicKey(), /C_Login returned/);
+	for (let count = 0; count < 5; count++) await assert.rejects(service.publicKey(), /not tried again/);
+	// Once the file holds the right one, it is tried.
+	writeFileSync(wrong, PIN);
+	await service.publicKey();
+	await service.close();
+});
+
+test('wraps keys with a key of the token, for one place each', async () => {
+	const service = open('kek', { mode: 'wrapped' });
+	const wrapped = await wrapKey(service, new Secret('the key'), 'token/1', systemRandom);
+	assert.equal((await unwrapKey(service, wrapped, 'token/1')).reveal(), 'the key');
+	await assert.rejects(unwrapKey(service, wrapped, 'token/2'));
+	await service.close();
+});
+
+test('the token shows nobody the value of a key that is accepted here', () => {
+	const cryptoki = new Cryptoki(MODULE);
+	const slot = cryptoki.tokens().find(({ label }) => label === TOKEN)?.slot;
+	assert.ok(slot !== undefined);
+	const session = cryptoki.login(slot, Buffer.from(PIN));
+	const CKA = { class: 0x0, label: 0x3, value: 0x11 };
+	const [key] = cryptoki.find(session, [
+		{ type: CKA.class, value: ulong(3) },
+		{ type: CKA.label, value: Buffer.from('key 01') },
+	]);
+	assert.ok(key !== undefined);
+	assert.equal(cryptoki.attribute(session, key, CKA.label)?.toString(), 'key 01', 'other attributes are shown');
+	assert.equal(cryptoki.attribute(session, key, CKA.value), undefined);
+	cryptoki.closeSession(session);
+});
+
+describe('a platform whose issuing key lies in a token', () => {
+	let platform: PlatformBesideBank;
+	before(async () => {
+		const { provider, module, token } = place('');
+		const login = { provider, module, token, pinFile };
+		platform = await startPlatformBesideBank({
+			keys: {
+				partnerIssuing: { ...login, label: 'key 01' },
+				tokenSigning: { ...login, mode: 'wrapped', label: 'kek' },
+			},
+		});
+	});
+	after(() => platform.stop());
+
+	it('signs certificates and tokens, and its store holds neither key', async () => {
+		const partner = await onboardPartnerClient(platform.address, 'token partner', 'standard');
+		const issued = new X509Certificate(readFileSync(partner.certificateFile));
+		const spki = execFileSync('pkcs11-tool', [
+			'--module',
+			MODULE,
+			'--token-label',
+			TOKEN,
+			'--read-object',
+			'--type',
+			'pubkey',
+			'--id',
+			'01',
+		]);
+		const chain = readFileSync(partner.certificateFile, 'utf8').split(/(?<=-----END CERTIFICATE-----\n)/);
+		const authority = new X509Certificate(chain[1] ?? '');
+		assert.ok(issued.verify(authority.publicKey));
+		const inToken = authority.publicKey.export({ type: 'spki', format: 'der' }).subarray(-64);
+		assert.ok(spki.includes(inToken), 'the authority has the key of the token');
+		const token = await partner.token();
+		assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+		const store = join(platform.address.data, 'store');
+		for (const file of readdirSync(store)) {
+			assert.ok(!readFileSync(join(store, file)).includes('BEGIN PRIVATE KEY'), file);
+		}
+	});
+
+	it('goes on serving while the token is away, refuses to issue as unavailable, and issues when it is back', async () => {
+		const partner = await onboardPartnerClient(platform.address, 'patient partner', 'standard');
+		const admin = await openOperatorClient(platform.address);
+		const issue = () =>
+			admin.post(`/clients/${partner.clientId}/certificates`, { body: { csr: createPartnerKey('x').csrPem } });
+		try {
+			await withoutToken(async () => {
+				await assert.rejects(issue(), /cannot issue certificates at the moment/);
+				const token = await partner.token();
+				assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+			});
+			assert.ok((await issue()).body['chain']);
+		} finally {
+			await admin.close();
+		}
+	});
+});
