@@ -12,6 +12,8 @@ export const ROOT: string = join(import.meta.dirname, '..');
 const CONCURRENCY = 2;
 /** A single test that takes longer hangs. */
 const TEST_TIMEOUT_MS = 120_000;
+/** Without a word for so long, a file hangs after its last test: something that it opened is still open. */
+const SILENCE_MS = 180_000;
 
 export interface TestRunOptions {
 	/** Absolute paths. */
@@ -37,11 +39,27 @@ export async function runTests(options: TestRunOptions): Promise<boolean> {
 	const emptyFiles: string[] = [];
 	let ranCount = 0;
 	let failedCount = 0;
+	const silence = new AbortController();
+	const running = new Set<string>();
+	const watchdog = setTimeout(() => {
+		const files = [...running].map((file) => relative(ROOT, file)).join(', ');
+		options.output.write(`Nothing was heard of the tests for ${SILENCE_MS / 1000} s. Running: ${files}.\n`);
+		failedCount += 1;
+		silence.abort();
+	}, SILENCE_MS);
 	const events = run({
 		files: [...options.files],
 		concurrency: CONCURRENCY,
 		timeout: TEST_TIMEOUT_MS,
+		signal: silence.signal,
 		...(options.name === undefined ? {} : { testNamePatterns: [options.name] }),
+	});
+	events.on('data', () => watchdog.refresh());
+	events.on('test:dequeue', ({ file, nesting }) => {
+		if (nesting === 0 && file !== undefined) running.add(file);
+	});
+	events.on('test:complete', ({ name, nesting }) => {
+		if (nesting === 0) running.delete(resolve(ROOT, name));
 	});
 	events.on('test:pass', ({ name, skip, details }) => {
 		if (details.type === 'suite') return;
@@ -59,6 +77,7 @@ export async function runTests(options: TestRunOptions): Promise<boolean> {
 		report.on('end', resolve);
 		report.on('error', reject);
 	});
+	clearTimeout(watchdog);
 	if (options.name === undefined) {
 		for (const file of emptyFiles) options.output.write(`${relative(ROOT, resolve(ROOT, file))} declares no test.\n`);
 		if (emptyFiles.length > 0) return false;
