@@ -3,7 +3,7 @@
 
 /** What the demo's configuration depends on. */
 export interface DemoConfigurationOptions {
-	/** First of the five ports: gateway, authorization server, admin API, private listener, bank. */
+	/** First of the six ports: gateway, authorization server, admin API, private listener, bank, public listener. */
 	readonly portBase: number;
 	/** Path of the bank's OpenAPI document, relative to the configuration file. */
 	readonly documentFile?: string;
@@ -17,7 +17,9 @@ export const DEMO_BANK_AUDIENCE = 'demo-bank';
 /** Writes the demo's configuration. */
 export function demoConfiguration(options: DemoConfigurationOptions): string {
 	const { portBase, documentFile = './bank/bank.openapi.yaml' } = options;
-	const [gateway, authorizationServer, admin, privateListener, bank] = [0, 1, 2, 3, 4].map((step) => portBase + step);
+	const [gateway, authorizationServer, admin, privateListener, bank, pki] = [0, 1, 2, 3, 4, 5].map(
+		(step) => portBase + step,
+	);
 	return `# Sallyport in front of the demo bank: one internal API, exposed to partners.
 # Check it with: ./sallyport config check FILE. Every key is explained in docs/configuration.md.
 sallyport: 1
@@ -35,6 +37,13 @@ listeners:
   authorizationServer: { host: 127.0.0.1, port: ${authorizationServer}, names: [localhost] }
   admin: { host: 127.0.0.1, port: ${admin}, names: [localhost] }
   private: { host: 127.0.0.1, port: ${privateListener} }
+  # Revocation lists, OCSP and the certificates of the authorities, for whoever relies on our certificates.
+  pki: { host: 127.0.0.1, port: ${pki} }
+
+certificates:
+  revocation:
+    # Certificates name their CRL and OCSP below this address.
+    publicUrl: http://localhost:${pki}
 
 apis:
   bank:

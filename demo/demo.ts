@@ -22,8 +22,8 @@ export interface DemoCommand {
 /** Runs the demo until `io.signal` aborts. */
 export async function runDemo(command: DemoCommand, io: CommandIo): Promise<void> {
 	const portBase = Number(command.portBase);
-	if (!Number.isInteger(portBase) || portBase < 1024 || portBase > 65_531) {
-		io.stderr('--port-base takes a whole number from 1024 to 65531: the first of five ports.\n');
+	if (!Number.isInteger(portBase) || portBase < 1024 || portBase > 65_530) {
+		io.stderr('--port-base takes a whole number from 1024 to 65530: the first of six ports.\n');
 		io.setExitCode(2);
 		return;
 	}

@@ -23,6 +23,7 @@ export function describeDemo({ data, portBase, partner, cwd }: DemoDescription):
   admin API             https://localhost:${portBase + 2}/admin/v1
   probes and metrics    http://127.0.0.1:${portBase + 3}/readyz  /livez  /metrics
   demo bank (internal)  https://localhost:${portBase + 4}
+  revocation lists      http://localhost:${portBase + 5}/crl/partner-issuing.crl  (OCSP: /ocsp)
   files for programs    ${path('demo/demo.json')}
 
 Get an access token as the demo partner. It lives 300 s and works with this certificate only:

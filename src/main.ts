@@ -56,7 +56,7 @@ program
 	.command('demo')
 	.description('run the platform with a demo bank and an onboarded demo partner')
 	.option('--data <dir>', 'folder of all files of the demo', dataDefault)
-	.option('--port-base <n>', 'first of five ports', '8443')
+	.option('--port-base <n>', 'first of six ports', '8443')
 	.addHelpText('after', '\nExamples:\n  $ ./sallyport demo\n  $ npm start -- --data /tmp/demo --port-base 9443')
 	.action(async (options: { data: string; portBase: string }) => {
 		const { runDemo } = await import('../demo/demo.ts');

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { KEY_ALGORITHMS, LIFETIME_MS_BOUND, LIFETIME_MS_MIN, PROFILES } from '../domain/certificate/profile.ts';
 import type { KeyAlgorithm } from '../domain/certificate/public-key.ts';
 import { formatDurationMs } from '../kernel/duration.ts';
-import { durationMs } from './schema-field.ts';
+import { checkedText, durationMs } from './schema-field.ts';
 
 function profile(name: 'partner-client' | 'server' | 'service' | 'operator', what: string) {
 	const { lifetimeMsDefault, lifetimeMsMax } = PROFILES[name];
@@ -35,6 +35,48 @@ function profile(name: 'partner-client' | 'server' | 'service' | 'operator', wha
 		.describe(what);
 }
 
+function publicUrl() {
+	return checkedText((text) => {
+		const url = URL.parse(text);
+		if (url?.protocol === 'http:' && url.origin === text && text.length <= 200) return undefined;
+		return {
+			message: 'certificates name their revocation at a plain http address without a path',
+			remedy:
+				'Write it as http://pki.bank.example, or with a port. Lists and answers are signed; TLS would need itself.',
+		};
+	}).meta({ format: 'uri' });
+}
+
+const revocation = z
+	.strictObject({
+		publicUrl: publicUrl()
+			.optional()
+			.describe(
+				'Address at which relying parties reach `listeners.pki`: http, host and port, no path. New certificates name ' +
+					'their CRL, OCSP and issuer below it. Needs `listeners.pki`.',
+			),
+		crlLifetime: durationMs(3_600_000, 30 * 86_400_000)
+			.prefault('24h')
+			.describe(
+				'How long a revocation list is valid, 1h to 30d. A new one is published soon after each revocation, and after ' +
+					'half of this time in any case.',
+			),
+		ocspLifetime: durationMs(60_000, 7 * 86_400_000)
+			.prefault('1h')
+			.describe('How long an OCSP answer is valid, 1m to 7d. Others may believe a revoked certificate for so long.'),
+		unknownSerial: z
+			.enum(['unknown', 'revoked'])
+			.default('unknown')
+			.describe(
+				'What OCSP says of a serial number that was never issued. `revoked` is the stricter one (RFC 6960 §2.2): it ' +
+					'also stops a certificate that was signed with a stolen authority key.',
+			),
+	})
+	.prefault({})
+	.describe(
+		'How others learn of revocations. The platform’s own listeners know of them at once, whatever stands here.',
+	);
+
 /** `certificates` of the configuration. */
 export const certificatesSchema = z
 	.strictObject({
@@ -47,6 +89,7 @@ export const certificatesSchema = z
 			})
 			.prefault({})
 			.describe('What certificates may carry and how long they may live. A request may ask for less, never for more.'),
+		revocation,
 	})
 	.prefault({})
 	.describe('The certificates that the platform issues.');

@@ -31,6 +31,7 @@ export async function checkListeners(draft: Draft): Promise<Configuration['liste
 		authorizationServer: authorizationServer as TlsListener,
 		admin: admin as TlsListener,
 		private: listeners.private,
+		...(listeners.pki === undefined ? undefined : { pki: listeners.pki }),
 	};
 }
 
@@ -44,7 +45,9 @@ async function readListener(draft: Draft, name: (typeof TLS_LISTENERS)[number]):
 
 function refuseSharedPorts(draft: Draft): void {
 	const taken: { readonly name: string; readonly host: string; readonly port: number }[] = [];
-	for (const [name, { host, port }] of Object.entries(draft.input.listeners)) {
+	for (const [name, listener] of Object.entries(draft.input.listeners)) {
+		if (listener === undefined) continue;
+		const { host, port } = listener;
 		const other = taken.find((entry) => entry.port === port && port !== 0 && overlap(entry.host, host));
 		if (other !== undefined) {
 			const message = `port ${port} is taken by listeners.${other.name}`;

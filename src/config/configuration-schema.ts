@@ -63,6 +63,18 @@ const listeners = z
 			})
 			.prefault({})
 			.describe('Plain HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`.'),
+		pki: z
+			.strictObject({
+				host: listenAddress()
+					.default('0.0.0.0')
+					.describe('Address to listen at. Default `0.0.0.0`. Only signed, public data is served here.'),
+				port: port.default(8448).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
+			})
+			.optional()
+			.describe(
+				'Plain HTTP for relying parties: revocation lists, OCSP, certificates of authorities. Off by default. Needs ' +
+					'`certificates.revocation.publicUrl`.',
+			),
 	})
 	.prefault({})
 	.describe('Where the platform listens.');

@@ -21,6 +21,13 @@ export interface TlsListener {
 /** Settings of the certificates that the platform issues. */
 export interface CertificateSettings {
 	readonly profiles: Profiles;
+	readonly revocation: {
+		/** Base of the addresses in certificates (http, no path); undefined = certificates name none. */
+		readonly publicUrl?: string;
+		readonly crlLifetimeMs: number;
+		readonly ocspLifetimeMs: number;
+		readonly unknownSerial: 'unknown' | 'revoked';
+	};
 }
 
 export interface Configuration {
@@ -38,6 +45,8 @@ export interface Configuration {
 		readonly admin: TlsListener;
 		/** Plain HTTP: probes and metrics. Loopback unless configured otherwise. */
 		readonly private: { readonly host: string; readonly port: number };
+		/** Plain HTTP for everybody: revocation lists, OCSP, certificates of authorities. */
+		readonly pki?: { readonly host: string; readonly port: number };
 	};
 	/** What a source may do before it is refused. */
 	readonly sources: SourcePolicy;

@@ -24,7 +24,7 @@ before(async () => {
 	folder = await mkdtemp(join(tmpdir(), 'sallyport-rollback-'));
 	ledger = join(folder, 'data/ledger');
 	await cp(join(ROOT, 'demo/bank/bank.openapi.yaml'), join(folder, 'bank.openapi.yaml'));
-	const yaml = demoConfiguration({ portBase: await freePortBase(5), documentFile: './bank.openapi.yaml' });
+	const yaml = demoConfiguration({ portBase: await freePortBase(6), documentFile: './bank.openapi.yaml' });
 	await writeFile(join(folder, 'sallyport.yaml'), `${yaml}\ngateway: { threads: 1 }\n`);
 });
 after(async () => {

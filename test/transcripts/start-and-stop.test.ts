@@ -45,7 +45,7 @@ describe('starting a second time', () => {
 	}
 
 	it('is refused on the same data folder, on the same ports and on others', async () => {
-		for (const portBase of [platform.portBase, await freePortBase(5)]) {
+		for (const portBase of [platform.portBase, await freePortBase(6)]) {
 			const run = await runDemo(platform.data, portBase);
 			assert.equal(run.code, 5, run.stderr);
 			assert.match(run.stderr, /store\.db is in use by another process\. Stop that one first\.\n$/);
@@ -65,7 +65,7 @@ describe('starting a second time', () => {
 
 describe('starting what cannot start', () => {
 	it('ends, and leaves a whole ledger, when the port of the demo bank is taken', async () => {
-		const portBase = await freePortBase(5);
+		const portBase = await freePortBase(6);
 		const holder = createServer().listen(portBase + 4, '127.0.0.1');
 		await once(holder, 'listening');
 		const data = join(folder, 'bank-port');
@@ -85,7 +85,7 @@ describe('starting what cannot start', () => {
 
 	it('ends soon, and leaves a whole ledger, when it is interrupted while it starts', async () => {
 		const data = join(folder, 'interrupted');
-		const portBase = await freePortBase(5);
+		const portBase = await freePortBase(6);
 		const child = spawn(process.execPath, ['src/main.ts', 'demo', '--data', data, '--port-base', String(portBase)], {
 			cwd: ROOT,
 			env: childEnvironment,
@@ -111,7 +111,7 @@ describe('starting what cannot start', () => {
 
 	it('refuses a bad configuration with file, line, column and remedy, and starts nothing', async () => {
 		const home = join(folder, 'bad');
-		const portBase = await freePortBase(5);
+		const portBase = await freePortBase(6);
 		await cp(join(ROOT, 'demo/bank/bank.openapi.yaml'), join(home, 'bank.openapi.yaml'));
 		const good = demoConfiguration({ portBase, documentFile: './bank.openapi.yaml' });
 		const bad = good.replace('audit: durable', 'audit: durably').replace('connectTimeout:', 'conectTimeout:');

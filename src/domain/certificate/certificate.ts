@@ -32,3 +32,11 @@ export interface Certificate {
 	readonly revocationReason?: string;
 	readonly revision: number;
 }
+
+/** What those who publish revocations are told when the status of a certificate changes. */
+export type CertificateStatus = Pick<Certificate, 'id' | 'issuer' | 'serial' | 'status'>;
+
+/** Takes it from the whole record. */
+export function certificateStatusOf({ id, issuer, serial, status }: CertificateStatus): CertificateStatus {
+	return { id, issuer, serial, status };
+}

@@ -11,6 +11,7 @@ import { checkRevision } from '../registry/commit-change.ts';
 import type { Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import { barKey } from './bar-key.ts';
+import { certificateStatusOf } from './certificate.ts';
 import type { Certificate } from './certificate.ts';
 import type { RevocationReason } from './revoke-credential.ts';
 
@@ -104,8 +105,9 @@ async function change(
 ): Promise<Result<Changed<Certificate>, Fault>> {
 	const record = withStatus(certificate, status, clock);
 	await registry.certificates.update(record, certificate.revision);
+	const told = await registry.changes.append({ kind: 'certificate', record: certificateStatusOf(record) });
 	const credential = await registry.credentials.findByThumbprint(certificate.thumbprint);
-	if (credential === undefined) return ok({ record, sequence: await registry.changes.latest(), changed: true });
+	if (credential === undefined) return ok({ record, sequence: told, changed: true });
 	const changed = withStatus(credential, status, clock);
 	await registry.credentials.update(changed, credential.revision);
 	const sequence = await registry.changes.append({ kind: 'credential', record: changed });

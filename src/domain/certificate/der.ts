@@ -117,6 +117,14 @@ export function derTime(ms: number): Buffer {
 		: derElement(TAG.generalizedTime, Buffer.from(text, 'latin1'));
 }
 
+/** Writes a moment as GeneralizedTime, in UTC, with seconds and without fractions, as OCSP wants every time. */
+export function derGeneralizedTime(ms: number): Buffer {
+	const iso = new Date(ms).toISOString();
+	if (iso.length !== 24) throw new RangeError('the year is outside of what X.509 can carry');
+	const text = `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}${iso.slice(11, 13)}${iso.slice(14, 16)}${iso.slice(17, 19)}Z`;
+	return derElement(TAG.generalizedTime, Buffer.from(text, 'latin1'));
+}
+
 /** Writes a context-specific element [`number`] whose content is constructed (EXPLICIT, or an IMPLICIT SEQUENCE). */
 export function derContextConstructed(number: number, ...parts: readonly Uint8Array[]): Buffer {
 	return derElement(0xa0 | number, ...parts);

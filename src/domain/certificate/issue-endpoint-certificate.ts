@@ -6,7 +6,6 @@ import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
-import { certificateRecord } from './certificate-record.ts';
 import { parseCsr } from './csr.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import type { IssueDependencies } from './issue-certificate.ts';
@@ -14,6 +13,7 @@ import { namesOf } from './issue-platform-certificate.ts';
 import type { PlatformSubject } from './issue-platform-certificate.ts';
 import type { Issuer } from './issuer.ts';
 import { judgeKeyHistory } from './key-history.ts';
+import { registerPlatformCertificate } from './register-platform-certificate.ts';
 
 export interface EndpointCertificateCommand {
 	readonly subject: Exclude<PlatformSubject, { readonly profile: 'operator' }>;
@@ -44,8 +44,6 @@ export async function issueEndpointCertificate(
 	const lifetime = command.lifetimeMs === undefined ? {} : { lifetimeMs: command.lifetimeMs };
 	const issued = await issueCertificate(deps.authority, { profile, publicKey, ...names, ...lifetime }, deps);
 	if (!issued.ok) return issued;
-	const subject = names.uri ?? names.dnsNames?.[0] ?? names.ipAddresses?.[0] ?? '';
-	const certificate = certificateRecord(issued.value, { profile, subject, issuer: deps.authority.id }, deps);
-	await registry.certificates.insert(certificate);
+	const certificate = await registerPlatformCertificate(registry, issued.value, command.subject, deps);
 	return ok({ certificate, chainPem: issued.value.chainPem });
 }

@@ -61,6 +61,13 @@ export function subjectPublicKeyOf(spki: Buffer): SubjectPublicKey {
 	return key.value;
 }
 
+/** Gives the bits of the key in a DER SubjectPublicKeyInfo: what OCSP names an authority by. Throws on other bytes. */
+export function publicKeyBits(spki: Buffer): Buffer {
+	const fields = readInside(readOnly(spki, TAG.sequence));
+	fields.expect(TAG.sequence);
+	return readBitStringBytes(fields.expect(TAG.bitString));
+}
+
 /** Opens a key for verifying; undefined when OpenSSL cannot use it, as when a point is not on its curve. */
 export function openPublicKey(key: SubjectPublicKey): KeyObject | undefined {
 	try {

@@ -10,6 +10,7 @@ import type { Credential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
 import { barKey } from './bar-key.ts';
+import { certificateStatusOf } from './certificate.ts';
 
 /** Why a credential is revoked: the reasons of RFC 5280 §5.3.1 that are for certificates of holders. */
 export const REVOCATION_REASONS = [
@@ -86,9 +87,8 @@ async function revokeCertificate(
 ): Promise<string> {
 	const certificate = await registry.certificates.get(id);
 	if (certificate === undefined) throw new Error(`certificate ${id} is not in the registry`);
-	await registry.certificates.update(
-		{ ...certificate, ...revocation, revision: certificate.revision + 1 },
-		certificate.revision,
-	);
+	const record = { ...certificate, ...revocation, revision: certificate.revision + 1 };
+	await registry.certificates.update(record, certificate.revision);
+	await registry.changes.append({ kind: 'certificate', record: certificateStatusOf(record) });
 	return certificate.publicKeyHash;
 }

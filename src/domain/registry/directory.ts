@@ -147,6 +147,9 @@ export class Directory {
 			case 'credential':
 				this.#applyCredential(change.record);
 				return;
+			case 'certificate':
+				// For whoever publishes revocations; what is decided here follows the credential.
+				return;
 			case 'subscription':
 				this.#applySubscription(change.record);
 				return;

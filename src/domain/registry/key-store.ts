@@ -8,6 +8,7 @@ export type KeyPurpose =
 	| 'assertion-signing'
 	| 'dpop-nonce'
 	| 'ledger-signing'
+	| 'ocsp-signing'
 	| 'server'
 	| 'service';
 

@@ -4,6 +4,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authority } from '../../domain/certificate/authority.ts';
 import { issuePlatformCertificate } from '../../domain/certificate/issue-platform-certificate.ts';
+import { registerPlatformCertificate } from '../../domain/certificate/register-platform-certificate.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -42,8 +43,10 @@ export async function provideFirstOperator(deps: FirstOperatorDependencies): Pro
 		decision: 'permit',
 		facts: { operator: id, thumbprint },
 	});
-	await deps.registry.transaction((registry) =>
-		registry.operators.insert({
+	await deps.registry.transaction(async (registry) => {
+		const subject = { profile: 'operator', operatorId: id } as const;
+		await registerPlatformCertificate(registry, issued.certificate, subject, deps);
+		await registry.operators.insert({
 			id,
 			name: 'first operator',
 			status: 'active',
@@ -51,8 +54,8 @@ export async function provideFirstOperator(deps: FirstOperatorDependencies): Pro
 			createdAtMs: now,
 			updatedAtMs: now,
 			revision: 1,
-		}),
-	);
+		});
+	});
 }
 
 async function writePrivate(file: string, text: string): Promise<void> {

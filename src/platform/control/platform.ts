@@ -16,7 +16,7 @@ import { createSharedMetrics, renderRequestMetrics } from '../../adapters/teleme
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
-import { type Authorities, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
+import { type Authorities, type Authority, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
@@ -34,6 +34,8 @@ import { createChangePublisher } from './change-publisher.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createPrivateListener } from './private-listener.ts';
+import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
+import type { PublicListener } from '../pki/open-public-listener.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
@@ -152,12 +154,17 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		random: systemRandom,
 		openSigner: (stored) => keyRing.openSigner(stored),
 		makeKey: (name) => keyRing.makeKey(AUTHORITY_USE[name]),
+		...(configuration.certificates.revocation.publicUrl === undefined
+			? undefined
+			: { publicUrl: configuration.certificates.revocation.publicUrl }),
 	});
 	refuseForeignFolder(authorities, configuration.trustDomain, dataDirectory);
 	const rootCa = authorities.root.certificatePem;
 	await writeFile(join(dataDirectory, FILES.ca), rootCa);
 	const identities: IdentityDependencies = {
 		keys,
+		registry: store.registry,
+		profiles: configuration.certificates.profiles,
 		authority: authorities.platformIssuing,
 		trustDomain: configuration.trustDomain,
 		clock: systemClock,
@@ -189,7 +196,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	});
 	await recordPlatform('platform.started', { configuration: configuration.digest });
 	await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
-	await provideFirstOperator({ ...identities, registry: store.registry, audit, dataDirectory });
+	await provideFirstOperator({ ...identities, audit, dataDirectory });
+	// The public listener comes up beside the gateway threads. Nothing waits for it but the start.
+	const openingPublic = openPublic(configuration);
+	openingPublic.catch(() => undefined);
 
 	// Step 4: the gateway threads, from the state of the registry.
 	const directory = new Directory(await readDirectoryState(store.registry, systemClock));
@@ -198,8 +208,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
 	const sources = createSharedSources(configuration.sources, SOURCES_MAX, systemClock, systemRandom.bytes(16));
 	const ticketKeys = systemRandom.bytes(48);
-	// Every gateway thread listens, and so do the authorization server and the admin API.
-	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 2);
+	// Every gateway thread listens, and so do the authorization server, the admin API and the public listener.
+	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 3);
 	const { listeners } = configuration;
 	let listener = await identityOf('gateway');
 	let service = await provideServiceIdentity('gateway', identities);
@@ -244,6 +254,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	undo.push(() => gateways.stop(0));
 
 	// Step 5: the services of the control thread.
+	const publicListener = await openingPublic;
+	undo.push(() => publicListener?.stop(0) ?? Promise.resolve());
+	const certificateMetrics = createCertificateMetrics(store.registry.certificates, systemClock, log);
+	await certificateMetrics.refresh();
 	const { openServices } = await loadingServices;
 	const services = await openServices({
 		configuration,
@@ -251,7 +265,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		directory,
 		store: store.registry,
 		authorities,
-		publisher: createChangePublisher(store.registry, directory, (changes) => gateways.publish(changes)),
+		publisher: createChangePublisher(store.registry, directory, (changes) => {
+			publicListener?.tell(changes);
+			return gateways.publish(changes);
+		}),
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
 		tokenKeys,
@@ -272,19 +289,15 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const isReady = (): boolean =>
 		isPrepared && !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
 	const sourceTable = attachSourceThrottle(sources);
-	const privateListener = createPrivateListener({
-		isReady,
-		metrics: () =>
-			renderRequestMetrics(metrics) +
-			renderSourceMetrics(sourceTable.counts(systemClock.nowMs())) +
-			renderKeyMetrics(keyRing.states()),
-	});
+	const privateListener = createPrivateListener({ isReady, metrics: renderMetrics });
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
 	const timers = [
 		setInterval(() => {
 			void rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 			void sweep(store, directory, log);
+			void certificateMetrics.refresh();
+			void publicListener?.refresh();
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];
@@ -303,6 +316,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			log.info('the platform is stopping');
 			await gateways.stop(GRACE_MS);
 			await services.close(GRACE_MS);
+			await publicListener?.stop(GRACE_MS);
 			try {
 				await recordPlatform('platform.stopped', {});
 				await audit.flush();
@@ -324,6 +338,23 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	isPrepared = true;
 	log.info('the platform is ready', { 'server.port': gateways.port });
 	return platform;
+
+	function renderMetrics(): string {
+		return [
+			renderRequestMetrics(metrics),
+			renderSourceMetrics(sourceTable.counts(systemClock.nowMs())),
+			renderKeyMetrics(keyRing.states()),
+			certificateMetrics.render(),
+			publicListener?.renderMetrics() ?? '',
+		].join('');
+	}
+
+	async function openPublic({ listeners: { pki } }: Configuration): Promise<PublicListener | undefined> {
+		if (pki === undefined) return undefined;
+		const { openPublicListener } = await import('../pki/open-public-listener.ts');
+		const all = (): readonly Authority[] => [authorities.root, authorities.partnerIssuing, authorities.platformIssuing];
+		return openPublicListener({ listener: pki, configuration, authorities: all, store, audit, log });
+	}
 
 	function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
 		const { certificate, names } = listeners[name];
@@ -383,9 +414,15 @@ function refuseForeignFolder(authorities: Authorities, trustDomain: string, data
 	);
 }
 
+interface Place {
+	readonly host: string;
+	readonly port: number;
+}
+
 async function refuseTakenPorts(configuration: Configuration): Promise<void> {
-	const { gateway, authorizationServer, admin } = configuration.listeners;
-	for (const { host, port } of [gateway, authorizationServer, admin, configuration.listeners.private]) {
+	for (const listener of Object.values(configuration.listeners) as readonly (Place | undefined)[]) {
+		if (listener === undefined) continue;
+		const { host, port } = listener;
 		if (port !== 0) await refuseTakenPort(host, port);
 	}
 }

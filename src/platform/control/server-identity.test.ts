@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { authorityDependencies, DAY_MS } from '../../../test/fixture/authorities.ts';
+import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
+import { PROFILES } from '../../domain/certificate/profile.ts';
 import { loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
 async function setUp() {
 	const deps = authorityDependencies();
 	const { platformIssuing } = await loadOrCreateAuthorities(deps);
-	return { ...deps, authority: platformIssuing };
+	return { ...deps, authority: platformIssuing, registry: openMemoryStore().registry, profiles: PROFILES };
 }
 
 test('makes an identity for all of its names, and gives the same one until two thirds of its life are over', async () => {
@@ -17,6 +19,11 @@ test('makes an identity for all of its names, and gives the same one until two t
 	const certificate = new X509Certificate(first.chain);
 	assert.ok(certificate.checkHost('localhost'));
 	assert.ok(certificate.checkIP('127.0.0.1'));
+	const { items } = await deps.registry.certificates.list({ limit: 9 });
+	assert.deepEqual(
+		items.map(({ profile, subject }) => [profile, subject]),
+		[['server', 'localhost']],
+	);
 	deps.clock.advance(59 * DAY_MS);
 	assert.deepEqual(await provideServerIdentity('gateway', ['localhost', '127.0.0.1'], deps), first);
 });

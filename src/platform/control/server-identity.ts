@@ -4,7 +4,10 @@ import { X509Certificate } from 'node:crypto';
 import type { Authority } from '../../domain/certificate/authority.ts';
 import { parseIpAddress } from '../../domain/certificate/host-name.ts';
 import { issuePlatformCertificate, type PlatformSubject } from '../../domain/certificate/issue-platform-certificate.ts';
+import type { Profiles } from '../../domain/certificate/profile.ts';
+import { registerPlatformCertificate } from '../../domain/certificate/register-platform-certificate.ts';
 import type { KeyPurpose, KeyStore, StoredKey } from '../../domain/registry/key-store.ts';
+import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
@@ -12,6 +15,9 @@ import type { TlsIdentity } from '../gateway/messages.ts';
 
 export interface IdentityDependencies {
 	readonly keys: KeyStore;
+	/** Where each certificate is registered, so that it is found, counted and can be revoked like any other. */
+	readonly registry: RegistryStore;
+	readonly profiles: Profiles;
 	readonly authority: Authority;
 	readonly trustDomain: string;
 	readonly clock: Clock;
@@ -51,6 +57,7 @@ async function provide(
 		return { chain: stored.certificatePem, key: stored.privateKeyPem.reveal() };
 	}
 	const issued = unwrap(await issuePlatformCertificate(deps.authority, subject, deps));
+	await registerPlatformCertificate(deps.registry, issued.certificate, subject, deps);
 	await deps.keys.put({
 		name,
 		purpose,

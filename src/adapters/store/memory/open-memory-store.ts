@@ -1,5 +1,6 @@
 // A store that lives as long as the process: for tests and simulations. It keeps every promise of the ports but
 // durability, and passes the same contract suite as the stores that last.
+import type { PublishedRevocationList } from '../../../domain/certificate/revocation-list-store.ts';
 import type { LedgerMark } from '../../../domain/ledger/ledger-mark-store.ts';
 import type { ConfigurationRevision } from '../../../domain/registry/configuration-revision-store.ts';
 import type { StoredKey } from '../../../domain/registry/key-store.ts';
@@ -32,6 +33,7 @@ export function openMemoryStore(): Store {
 		keys: createMemoryKeyStore(enter),
 		revisions: createMemoryConfigurationRevisionStore(enter),
 		ledgerMarks: createMemoryLedgerMarkStore(enter),
+		revocationLists: createMemoryRevocationListStore(enter),
 		close: () => queue.close(),
 	};
 }
@@ -72,6 +74,19 @@ function createMemoryConfigurationRevisionStore(enter: Enter): Store['revisions'
 				return number;
 			}),
 		latest: () => enter(() => revisions.at(-1)),
+	};
+}
+
+function createMemoryRevocationListStore(enter: Enter): Store['revocationLists'] {
+	const lists = new Map<string, PublishedRevocationList>();
+	return {
+		get: (authority) => enter(() => lists.get(authority)),
+		put: (list) =>
+			enter(() => {
+				if ((lists.get(list.authority)?.number ?? 0) >= list.number)
+					throw new StoreConflict('revision', 'a revocation list with this number, or a higher one, is stored');
+				lists.set(list.authority, Object.freeze({ ...list }));
+			}),
 	};
 }
 

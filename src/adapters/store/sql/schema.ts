@@ -115,6 +115,16 @@ interface LedgerMarkRow {
 	recorded_at_ms: number;
 }
 
+/** The latest revocation list of an authority. */
+interface RevocationListRow {
+	authority: string;
+	number: number;
+	this_update_ms: number;
+	next_update_ms: number;
+	entries: number;
+	der: Uint8Array;
+}
+
 interface MigrationRow {
 	number: number;
 	name: string;
@@ -140,6 +150,7 @@ export interface SqlSchema {
 	keys: KeyRow;
 	configuration_revisions: ConfigurationRevisionRow;
 	ledger_mark: LedgerMarkRow;
+	revocation_lists: RevocationListRow;
 	schema_migrations: MigrationRow;
 }
 

@@ -9,6 +9,7 @@ import { createSqlConfigurationRevisionStore } from './sql-configuration-revisio
 import { createSqlKeyStore } from './sql-key-store.ts';
 import { createSqlLedgerMarkStore } from './sql-ledger-mark-store.ts';
 import { createSqlRegistry } from './sql-registry.ts';
+import { createSqlRevocationListStore } from './sql-revocation-list-store.ts';
 
 /** Makes a store of a migrated database. `scope` must be the one that the dialect checks before each use. */
 export function createSqlStore(database: Kysely<SqlSchema>, envelope: Envelope, scope: TransactionScope): Store {
@@ -23,6 +24,7 @@ export function createSqlStore(database: Kysely<SqlSchema>, envelope: Envelope, 
 		keys: createSqlKeyStore(database, envelope),
 		revisions: createSqlConfigurationRevisionStore(database, transact),
 		ledgerMarks: createSqlLedgerMarkStore(database),
+		revocationLists: createSqlRevocationListStore(database),
 		close: () => database.destroy(),
 	};
 }

@@ -7,6 +7,15 @@ function added(column: string, member: string): string {
 	return `ALTER TABLE certificates ADD COLUMN ${column} GENERATED ALWAYS AS (body ->> '$.${member}') VIRTUAL`;
 }
 
+export const REVOCATION_LISTS: Migration = {
+	name: 'revocation lists',
+	statements: [
+		`CREATE TABLE revocation_lists (
+			authority TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL, this_update_ms INTEGER NOT NULL,
+			next_update_ms INTEGER NOT NULL, entries INTEGER NOT NULL, der BLOB NOT NULL) STRICT`,
+	],
+};
+
 export const CERTIFICATE_LIFE: Migration = {
 	name: 'certificate life',
 	statements: [

@@ -2,7 +2,7 @@
 // Records of the registry are JSON documents; each column that is searched or must be unique is generated from the
 // document by SQLite itself. References are checked at commit, so that a transaction may write in any order.
 import type { Migration } from '../sql/migrate.ts';
-import { CERTIFICATE_LIFE } from './certificate-migration.ts';
+import { CERTIFICATE_LIFE, REVOCATION_LISTS } from './certificate-migration.ts';
 
 /** Made before anything else, if absent: the record of the steps themselves. */
 export const MIGRATION_TABLE = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -105,4 +105,10 @@ const CREDENTIAL_KINDS: Migration = {
 };
 
 /** All steps, oldest first. */
-export const SQLITE_MIGRATIONS: readonly Migration[] = [REGISTRY, LEDGER_MARK, CERTIFICATE_LIFE, CREDENTIAL_KINDS];
+export const SQLITE_MIGRATIONS: readonly Migration[] = [
+	REGISTRY,
+	LEDGER_MARK,
+	CERTIFICATE_LIFE,
+	CREDENTIAL_KINDS,
+	REVOCATION_LISTS,
+];

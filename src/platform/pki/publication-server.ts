@@ -1,0 +1,161 @@
+// Composition root of the public listener: revocation lists, certificates of authorities and OCSP, in a thread of its
+// own, so that no flood of relying parties reaches the threads that issue tokens and serve requests.
+import { createHash, createPrivateKey, sign } from 'node:crypto';
+import { createServer } from 'node:http';
+import { type OcspAuthority, OcspResponder } from '../../domain/certificate/ocsp-responder.ts';
+import type { OcspStatus } from '../../domain/certificate/ocsp-response.ts';
+import { publicKeyBits } from '../../domain/certificate/public-key.ts';
+import type { PublishedRevocationList } from '../../domain/certificate/revocation-list-store.ts';
+import { encodeRevocationList, type RevocationListFields } from '../../domain/certificate/revocation-list.ts';
+import { parseCertificate } from '../../domain/certificate/x509-parse.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { describeError } from '../../kernel/log.ts';
+import { createPublication, PUBLICATION_EVENTS } from '../../services/certificate-authority/publication.ts';
+import type { FromPublication, PublicationStart, PublishedAuthority, SerialQuery, ToPublication } from './messages.ts';
+
+/** OCSP answers that are remembered; one takes about a kilobyte. */
+const OCSP_CACHED_MAX = 20_000;
+/** Look-ups that the control thread is asked for at once; more get `tryLater`. */
+const ASKED_MAX = 256;
+const ASK_TIMEOUT_MS = 5000;
+const CONNECTIONS_MAX = 1000;
+
+export interface PublicationServer {
+	readonly port: number;
+	/** Takes a message that came after the start. */
+	take(message: Exclude<ToPublication, PublicationStart | { readonly kind: 'stop' }>): void;
+	close(): Promise<void>;
+}
+
+type Waiting = (statuses: readonly (OcspStatus | undefined)[] | undefined) => void;
+
+/** Opens the listener; resolves once it listens, rejects when the port is taken. */
+export async function openPublicationServer(
+	start: PublicationStart,
+	say: (message: FromPublication) => void,
+): Promise<PublicationServer> {
+	const lists = new Map<string, PublishedRevocationList>(start.lists.map((list) => [list.authority, list]));
+	const certificates = new Map<string, Uint8Array>();
+	const waiting = new Map<number, Waiting>();
+	let asked = 0;
+	const ask = (queries: readonly SerialQuery[]): Promise<readonly (OcspStatus | undefined)[]> => {
+		if (waiting.size >= ASKED_MAX) return Promise.reject(new Error('too many look-ups are running'));
+		const id = ++asked;
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => finish(undefined), ASK_TIMEOUT_MS);
+			const finish: Waiting = (statuses) => {
+				clearTimeout(timer);
+				waiting.delete(id);
+				if (statuses === undefined) reject(new Error('the status cannot be told now'));
+				else resolve(statuses);
+			};
+			waiting.set(id, finish);
+			say({ kind: 'ask', id, queries });
+		});
+	};
+	const responder = new OcspResponder([], {
+		...start.ocsp,
+		cachedMax: OCSP_CACHED_MAX,
+		clock: systemClock,
+		findStatus: ask,
+	});
+	const replaceAuthorities = (authorities: readonly PublishedAuthority[]): void => {
+		certificates.clear();
+		for (const { id, certificate } of authorities) certificates.set(id, certificate);
+		responder.replaceAuthorities(authorities.map(openAuthority).filter((one) => one !== undefined));
+	};
+	replaceAuthorities(start.authorities);
+	const counters = new Uint32Array(start.counters);
+	const handle = createPublication({
+		list: (authority) => lists.get(authority),
+		certificate: (authority) => certificates.get(authority),
+		answerOcsp: (request) => responder.answer(request),
+		clock: systemClock,
+		count: (what) => Atomics.add(counters, PUBLICATION_EVENTS.indexOf(what), 1),
+		reportBug: (error) => {
+			say({ kind: 'log', level: 'error', message: 'the public listener failed', fields: describeError(error) });
+		},
+	});
+	const server = createServer({ maxHeaderSize: 24_576, headersTimeout: 5000, requestTimeout: 10_000 }, handle);
+	server.keepAliveTimeout = 15_000;
+	server.maxConnections = CONNECTIONS_MAX;
+	const port = await listen(server, start.host, start.port);
+	return {
+		port,
+		take(message) {
+			switch (message.kind) {
+				case 'authorities':
+					replaceAuthorities(message.authorities);
+					return;
+				case 'list':
+					lists.set(message.list.authority, message.list);
+					return;
+				case 'encode':
+					say({ kind: 'encoded', id: message.id, tbs: encode(message.fields, say) });
+					return;
+				case 'statuses':
+					waiting.get(message.id)?.(message.statuses);
+					return;
+				case 'changed':
+					for (const { authority, serial } of message.certificates) responder.forget(authority, serial);
+					return;
+			}
+		},
+		close: () =>
+			new Promise((resolve) => {
+				server.close(() => resolve());
+				server.closeAllConnections();
+			}),
+	};
+}
+
+/** What cannot be encoded fails alone: the listener goes on with the lists that it has. */
+function encode(fields: RevocationListFields, say: (message: FromPublication) => void): Buffer | undefined {
+	try {
+		return encodeRevocationList(fields);
+	} catch (error) {
+		say({
+			kind: 'log',
+			level: 'error',
+			message: 'a revocation list could not be encoded',
+			fields: describeError(error),
+		});
+		return undefined;
+	}
+}
+
+function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<number> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen({ host, port, backlog: 512 }, () => {
+			server.removeListener('error', reject);
+			// A connection that cannot be taken, for want of a file handle, must not end the thread.
+			server.on('error', () => undefined);
+			const address = server.address();
+			resolve(typeof address === 'object' && address !== null ? address.port : port);
+		});
+	});
+}
+
+function openAuthority({ id, subject, certificate, responder }: PublishedAuthority): OcspAuthority | undefined {
+	if (responder === undefined) return undefined;
+	const key = createPrivateKey(responder.key);
+	const own = Buffer.from(responder.certificate);
+	return {
+		id,
+		subject: Buffer.from(subject),
+		keyBits: keyBitsOf(certificate),
+		responder: {
+			algorithm: 'ecdsa-with-SHA256',
+			keyHash: createHash('sha1').update(keyBitsOf(own)).digest(),
+			certificate: own,
+			sign: (data) => sign('sha256', data, key),
+		},
+	};
+}
+
+function keyBitsOf(certificate: Uint8Array): Buffer {
+	const parsed = parseCertificate(Buffer.from(certificate));
+	if (parsed === undefined) throw new TypeError('the certificate of an authority is malformed');
+	return publicKeyBits(parsed.tbs.publicKey);
+}
