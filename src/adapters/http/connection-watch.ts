@@ -15,7 +15,7 @@ export interface StallTimeouts {
 }
 
 /** What a body must come with at least, measured over each `bodyMs` in which the client is waited for. */
-const BODY_BYTES_PER_SECOND_MIN = 100;
+export const BODY_BYTES_PER_SECOND_MIN = 100;
 
 /** What is waited for on a connection. */
 export type Awaited = 'head' | 'body' | 'request' | 'nothing';

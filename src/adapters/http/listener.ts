@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { StallTimeouts } from './connection-watch.ts';
 import type { RefusalListener } from './http1-connection.ts';
 import { Http1Connections, type RequestListener } from './http1-connections.ts';
+import { type Http2RequestListener, Http2Sessions } from './http2-sessions.ts';
 import { type ConnectionSource, connectionBelow, rememberSource } from './peer-facts.ts';
 import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
 
@@ -32,6 +33,8 @@ export interface ListenerOptions {
 	readonly onSecured?: (connection: Socket) => void;
 	readonly timeouts?: Partial<ListenerTimeouts>;
 	readonly serve: RequestListener;
+	/** Takes the requests of HTTP/2; without it the listener speaks HTTP/1.1 only. */
+	readonly serveHttp2?: Http2RequestListener;
 	readonly onRefusal: RefusalListener;
 }
 
@@ -59,20 +62,26 @@ const DRAIN_MS = 25;
 export function createListener(options: ListenerOptions): Listener {
 	const timeouts = { ...TIMEOUTS, ...options.timeouts };
 	const http1 = new Http1Connections(timeouts, options.serve, options.onRefusal);
+	const http2 =
+		options.serveHttp2 === undefined ? undefined : new Http2Sessions(timeouts, options.serveHttp2, options.onRefusal);
 	const connected = new Set<Socket>();
-	const stopWatching = watch(timeouts, (nowMs, stepMs) => http1.look(nowMs, stepMs));
+	const stopWatching = watch(timeouts, (nowMs, stepMs) => {
+		http1.look(nowMs, stepMs);
+		http2?.look(nowMs, stepMs);
+	});
 	const tls = createTlsServer({
 		...secureContextOptions(options.identity, options.clientAuthorities),
 		...(options.ticketKeys === undefined ? undefined : { ticketKeys: options.ticketKeys }),
 		requestCert: true,
 		rejectUnauthorized: false,
-		ALPNProtocols: ['http/1.1'],
+		ALPNProtocols: http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'],
 		handshakeTimeout: timeouts.handshakeMs,
 	});
 	tls.on('secureConnection', (socket) => {
 		const below = connectionBelow(socket);
 		if (below !== undefined) options.onSecured?.(below);
-		http1.take(socket);
+		if (http2 !== undefined && socket.alpnProtocol === 'h2') http2.take(socket);
+		else http1.take(socket);
 	});
 	// A handshake that fails is the client's affair; it has been told by an alert.
 	tls.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -98,6 +107,7 @@ export function createListener(options: ListenerOptions): Listener {
 		close: (graceMs) =>
 			new Promise((resolve) => {
 				http1.endIdle();
+				http2?.close();
 				const drain = setInterval(() => http1.endIdle(), DRAIN_MS);
 				const cut = setTimeout(() => {
 					for (const socket of connected) socket.destroy();

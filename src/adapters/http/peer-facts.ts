@@ -50,7 +50,7 @@ export function transportOf(socket: Socket): Socket {
 
 /** The address of the client of a connection: what a trusted hop said, or the address of the peer. */
 export function addressOf(socket: Socket): string {
-	return sources.get(transportOf(socket))?.address ?? plainAddress(socket.remoteAddress ?? '');
+	return sourceOf(socket)?.address ?? plainAddress(socket.remoteAddress ?? '');
 }
 
 /** Reads what a TLS connection tells about its client; call it once per connection, after the handshake. */
