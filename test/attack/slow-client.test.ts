@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PIPELINE } from '../../src/services/gateway/pipeline.ts';
+import { type Field, FLAG, FRAME, frame, FrameClient } from '../fixture/frame-client.ts';
 import { GOOD_ANSWER, startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
 
 let gateway: TestGateway;
@@ -120,4 +121,49 @@ test('a connection on which nothing is asked ends, before and after a request', 
 test('a request that takes its time upstream is not cut', async () => {
 	gateway.answer = () => ({ fault: { code: 'upstream_timeout', detail: 'late' }, afterMs: 1500 });
 	assert.equal((await gateway.request(partner, get()))?.status, 504);
+});
+
+const open = (settings?: Buffer): Promise<FrameClient> =>
+	FrameClient.open({ port: gateway.port, ca: gateway.rootCa, cert: partner.chain, key: partner.key }, settings);
+const fields = (method: string, path: string, ...more: readonly Field[]): Field[] => [
+	[':method', method],
+	[':scheme', 'https'],
+	[':authority', gateway.authority],
+	[':path', path],
+	['authorization', `Bearer ${partner.token()}`],
+	...more,
+];
+
+test('an answer over HTTP/2 that is given no window is cut, and the connection goes on', async () => {
+	// SETTINGS_INITIAL_WINDOW_SIZE = 0: the server may send no DATA.
+	const client = await open(Buffer.from([0, 4, 0, 0, 0, 0]));
+	client.ask(1, fields('GET', '/bank/v1/accounts/acc-1001'));
+	assert.equal(await client.answerOf(1), 200);
+	const reset = await client.until(({ type, stream }) => type === FRAME.reset && stream === 1);
+	assert.equal(reset?.payload.readUInt32BE(0), 0xb);
+	client.close();
+});
+
+test('a body over HTTP/2 that trickles in is answered 408, and nothing of it is forwarded', async () => {
+	const client = await open();
+	client.ask(
+		1,
+		fields('POST', '/bank/v1/payments', ['content-type', 'application/json'], ['content-length', '500']),
+		FLAG.endHeaders,
+	);
+	const trickle = setInterval(() => client.write(frame(FRAME.data, 0, 1, Buffer.from(' '))), 100);
+	try {
+		assert.equal(await client.answerOf(1), 408);
+		assert.equal(gateway.seen.length, 0);
+	} finally {
+		clearInterval(trickle);
+		client.close();
+	}
+});
+
+test('a connection of HTTP/2 on which nothing is asked ends', async () => {
+	const client = await open();
+	assert.equal(await client.goawayCode(), 0);
+	await client.until(() => false);
+	assert.ok(client.isClosed);
 });

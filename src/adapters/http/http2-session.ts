@@ -12,6 +12,9 @@ import { TokenBucket } from './token-bucket.ts';
 /** A single write of which nobody can tell how much is left may take so many times `answerMs`. */
 const WHOLE_ANSWER_FACTOR = 4;
 
+/** Milliseconds after which a connection that we have ended is cut. */
+const LINGER_MS = 1000;
+
 const FLOOD = fault('connection_flooded', 'Open streams to ask for something, and wait for the answers.');
 
 /** A request that counts the bytes of its body. */
@@ -41,6 +44,7 @@ export class Http2Session {
 	readonly #resets: TokenBucket;
 	readonly #pings: TokenBucket;
 	readonly #settings: TokenBucket;
+	#isEnding = false;
 	#idleSinceMs = -1;
 	#sentBytes = 0;
 	#sentSinceMs = 0;
@@ -107,13 +111,22 @@ export class Http2Session {
 		}
 	}
 
-	/** Ends the connection at once, and says why. */
+	/** Ends the connection, and says why. What still comes is read and thrown away, so that the client hears of it. */
 	end(code: number): void {
-		if (!this.session.destroyed) this.session.destroy(undefined, code);
+		const { session, socket } = this;
+		if (session.destroyed || this.#isEnding) return;
+		this.#isEnding = true;
+		session.goaway(code);
+		// Not in the middle of what nghttp2 reads: it would not send the frame any more.
+		setImmediate(() => {
+			session.close();
+			session.destroy(undefined, code);
+		});
+		setTimeout(() => socket.destroy(), LINGER_MS).unref();
 	}
 
 	#count(bucket: TokenBucket): void {
-		if (this.session.destroyed || bucket.take(performance.now())) return;
+		if (this.#isEnding || bucket.take(performance.now())) return;
 		this.#onRefusal(this.socket, FLOOD);
 		this.end(constants.NGHTTP2_ENHANCE_YOUR_CALM);
 	}
