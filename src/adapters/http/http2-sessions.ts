@@ -1,6 +1,6 @@
 // HTTP/2 on connections that are handed in: every bound that nghttp2 and node:http2 have, set tightly, and our own count of
 // what is dear in numbers. RFC 9113; no push, no extended CONNECT. What the fields of a request mean is for the service.
-import { constants, createServer, Http2ServerResponse, type Http2Server } from 'node:http2';
+import { constants, createServer, type Http2Server, type Http2ServerResponse } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { HEADERS_MAX } from '../../domain/api/http-headers.ts';
 import type { StallTimeouts } from './connection-watch.ts';
@@ -23,7 +23,7 @@ const SESSION_MEGABYTES_MAX = 10;
 /** Malformed frames and refused streams after which a connection is ended. */
 const MISTAKES_MAX = 10;
 
-type Server = Http2Server<never, never, typeof CountedRequest, typeof Http2ServerResponse>;
+type Server = Http2Server<never, never, typeof CountedRequest>;
 
 export class Http2Sessions {
 	readonly #server: Server;
