@@ -15,6 +15,7 @@ import {
 } from './admin-command.ts';
 import type { WireRecord } from './admin-client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
+import { certificateRenewCommand } from './certificate-renew.ts';
 import { certificateLifeCommands } from './certificate-life.ts';
 import { durationOf } from './duration-option.ts';
 import type { CommandIo } from './command-io.ts';
@@ -79,6 +80,7 @@ Examples:
 			}),
 		);
 	certificateLifeCommands(certificate, io);
+	certificateRenewCommand(certificate, io);
 	withAdminOptions(certificate.command('show'))
 		.description('show a certificate')
 		.argument('<certificate>', 'id of the certificate')

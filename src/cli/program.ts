@@ -8,6 +8,7 @@ import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 import { configCommands } from './config.ts';
 import { credentialCommands } from './credential.ts';
+import { enrolmentCommands } from './enrolment.ts';
 import { initCommand } from './init.ts';
 import { partnerCommands } from './partner.ts';
 import { productCommands } from './product.ts';
@@ -53,6 +54,7 @@ Examples:
 	clientCommands(program, io);
 	certificateCommands(program, io);
 	credentialCommands(program, io);
+	enrolmentCommands(program, io);
 	productCommands(program, io);
 	subscriptionCommands(program, io);
 	tokenCommands(program, io);

@@ -77,6 +77,37 @@ const revocation = z
 		'How others learn of revocations. The platform’s own listeners know of them at once, whatever stands here.',
 	);
 
+const renewal = z
+	.strictObject({
+		afterPercent: z
+			.int()
+			.min(0)
+			.max(95)
+			.default(33)
+			.describe(
+				'Share of its lifetime, in percent, after which a certificate can be renewed by its holder. 0 = at once.',
+			),
+		grace: durationMs(0, 90 * 86_400_000)
+			.prefault('0s')
+			.describe(
+				'How long after its end a certificate can still be renewed by its holder, up to 90d. Default: not at all. It can ' +
+					'never be used for anything else.',
+			),
+		overlap: durationMs(0, 90 * 86_400_000)
+			.prefault('7d')
+			.describe(
+				'How long the old certificate stays valid beside the new one, at most. Then it is revoked as superseded.',
+			),
+		perDay: z
+			.int()
+			.min(1)
+			.max(1000)
+			.default(10)
+			.describe('Certificates that a client may get in 24 hours, by whatever way, before its renewals are refused.'),
+	})
+	.prefault({})
+	.describe('Renewal by the holders themselves: by EST, with the certificate or a renewal token.');
+
 /** `certificates` of the configuration. */
 export const certificatesSchema = z
 	.strictObject({
@@ -90,6 +121,7 @@ export const certificatesSchema = z
 			.prefault({})
 			.describe('What certificates may carry and how long they may live. A request may ask for less, never for more.'),
 		revocation,
+		renewal,
 	})
 	.prefault({})
 	.describe('The certificates that the platform issues.');

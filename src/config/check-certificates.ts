@@ -25,6 +25,7 @@ export function checkCertificates(draft: Draft): CertificateSettings | undefined
 	}
 	if (!isSound) return undefined;
 	const { publicUrl, crlLifetime, ocspLifetime, unknownSerial } = revocation;
+	const { afterPercent, grace, overlap, perDay } = draft.input.certificates.renewal;
 	return {
 		profiles: configureProfiles({
 			'partner-client': settingsOf(profiles.partnerClient),
@@ -38,6 +39,7 @@ export function checkCertificates(draft: Draft): CertificateSettings | undefined
 			ocspLifetimeMs: ocspLifetime,
 			unknownSerial,
 		},
+		renewal: { afterPercent, graceMs: grace, overlapMs: overlap, perDay },
 	};
 }
 

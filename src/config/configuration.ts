@@ -2,6 +2,7 @@
 // It is plain data, so that it can be cloned to the gateway threads.
 import type { ApiVersion } from '../domain/api/api.ts';
 import type { Profiles } from '../domain/certificate/profile.ts';
+import type { RenewalPolicy } from '../domain/certificate/renew-client-certificate.ts';
 import type { ListenerProtection } from '../domain/network/listener-protection.ts';
 import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
@@ -28,6 +29,7 @@ export interface CertificateSettings {
 		readonly ocspLifetimeMs: number;
 		readonly unknownSerial: 'unknown' | 'revoked';
 	};
+	readonly renewal: RenewalPolicy;
 }
 
 export interface Configuration {

@@ -29,12 +29,6 @@ export const FAULTS = {
 		title: 'Too many or too large header fields',
 		retry: 'never',
 	},
-	connection_flooded: {
-		owner: 'client',
-		status: 429,
-		title: 'The connection does more than it asks for',
-		retry: 'after-change',
-	},
 	method_not_implemented: { owner: 'client', status: 501, title: 'The method is not implemented', retry: 'never' },
 	// throttleSource, and lists of addresses
 	source_throttled: { owner: 'policy', status: 429, title: 'Too many failures from this source', retry: 'later' },
@@ -222,6 +216,14 @@ export const FAULTS = {
 	},
 	key_rejected: { owner: 'client', status: 422, title: 'The public key is not acceptable', retry: 'never' },
 	csr_rejected: { owner: 'client', status: 422, title: 'The certificate request is not acceptable', retry: 'never' },
+	enrolment_refused: {
+		owner: 'client',
+		status: 401,
+		title: 'The enrolment code is not accepted',
+		retry: 'after-change',
+	},
+	renewal_token_invalid: { owner: 'client', status: 401, title: 'The renewal token is not valid', retry: 'never' },
+	renewal_not_due: { owner: 'policy', status: 403, title: 'It is too early to renew the certificate', retry: 'later' },
 	authority_unavailable: {
 		owner: 'platform',
 		status: 503,

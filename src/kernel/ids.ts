@@ -14,6 +14,7 @@ export type CredentialId = Id<'credential'>;
 export type CertificateId = Id<'certificate'>;
 export type SubscriptionId = Id<'subscription'>;
 export type OperatorId = Id<'operator'>;
+export type EnrolmentId = Id<'enrolment'>;
 
 interface IdKinds {
 	prt: PartnerId;
@@ -22,6 +23,7 @@ interface IdKinds {
 	crt: CertificateId;
 	sub: SubscriptionId;
 	opr: OperatorId;
+	enr: EnrolmentId;
 }
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -1,6 +1,7 @@
 // The part of the store contract about the aggregates of the registry: reading back, unique keys, revisions, paging.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Enrolment } from '../../domain/certificate/enrolment.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
 import {
@@ -51,6 +52,45 @@ export function checkAggregates(openStore: OpenStore): void {
 		const rest = await certificates.listRevoked('partner-issuing', { limit: 1, after: page.next ?? '' });
 		assert.deepEqual([idsOf(rest), rest.next], [['3'], undefined]);
 		assert.deepEqual((await certificates.listRevoked('platform-issuing', { limit: 9 })).items, []);
+	});
+
+	test('enrolments are found by the hash of their code, and open ones are counted', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 2);
+		const { id: clientId, partnerId, createdAtMs, updatedAtMs } = clientFixture(1);
+		const enrolment = (index: number, more: Partial<Enrolment> = {}): Enrolment => ({
+			id: fixtureId('enr', index),
+			clientId,
+			partnerId,
+			codeHash: `h${index}`,
+			status: 'open',
+			expiresAtMs: 50,
+			createdAtMs,
+			updatedAtMs,
+			revision: 1,
+			...more,
+		});
+		await registry.enrolments.insert(enrolment(1));
+		await registry.enrolments.insert(enrolment(2, { expiresAtMs: 40 }));
+		await rejectsWithConflict(registry.enrolments.insert(enrolment(3, { codeHash: 'h1' })), 'unique');
+		assert.deepEqual(await registry.enrolments.findByCodeHash('h2'), enrolment(2, { expiresAtMs: 40 }));
+		assert.equal(await registry.enrolments.findByCodeHash('h9'), undefined);
+		assert.equal(await registry.enrolments.countOpen(clientId, 39), 2);
+		assert.equal(await registry.enrolments.countOpen(clientId, 40), 1);
+		await registry.enrolments.update(enrolment(1, { status: 'used', revision: 2 }), 1);
+		assert.equal(await registry.enrolments.countOpen(clientId, 39), 1);
+		assert.deepEqual(idsOf(await registry.enrolments.list({ limit: 1 }, { clientId })), ['1']);
+		assert.deepEqual((await registry.enrolments.list({ limit: 9 }, { clientId: fixtureId('cli', 2) })).items, []);
+	});
+
+	test('certificates whose successor has taken over are found, until they are revoked', async (context) => {
+		const { registry } = await openStore(context);
+		await fill(registry, 3);
+		const { certificates } = registry;
+		await certificates.update(certificateFixture(1, { supersededAtMs: 100, revision: 2 }), 1);
+		await certificates.update(certificateFixture(2, { supersededAtMs: 90, revision: 2, status: 'revoked' }), 1);
+		assert.deepEqual(await certificates.listSuperseded(99, 9), []);
+		assert.deepEqual(idsOf({ items: await certificates.listSuperseded(100, 9) }), ['1']);
 	});
 
 	test('compromised keys are added once, and found by hash', async (context) => {

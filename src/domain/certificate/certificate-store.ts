@@ -21,6 +21,8 @@ export interface CertificateStore {
 	countCreatedSince(clientId: ClientId, sinceMs: number): Promise<number>;
 	/** How many certificates that are neither held nor revoked end before each of the moments. */
 	countExpiring(beforeMs: readonly number[]): Promise<readonly number[]>;
+	/** Valid certificates whose successor has taken over by now, at most `limit`. */
+	listSuperseded(nowMs: number, limit: number): Promise<readonly Certificate[]>;
 	list(page: PageRequest, filter?: CertificateFilter): Promise<Page<Certificate>>;
 }
 

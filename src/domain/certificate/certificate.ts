@@ -22,8 +22,10 @@ export interface Certificate {
 	readonly status: 'active' | 'held' | 'revoked';
 	readonly notBeforeMs: number;
 	readonly notAfterMs: number;
-	/** The certificate that was renewed into it was this one's predecessor. */
+	/** The certificate that was renewed into this one. */
 	readonly predecessorId?: CertificateId;
+	/** When it is revoked as superseded, because its successor has taken over. */
+	readonly supersededAtMs?: number;
 	/** The certificate alone, PEM. */
 	readonly pem: string;
 	readonly createdAtMs: number;

@@ -5,7 +5,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { newId } from '../../kernel/ids.ts';
-import type { ClientId, PartnerId } from '../../kernel/ids.ts';
+import type { CertificateId, ClientId, PartnerId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
@@ -28,6 +28,8 @@ export interface ClientCertificateCommand {
 	readonly csr: string | Uint8Array;
 	/** From now; at least one minute, at most and by default what the profile says. */
 	readonly lifetimeMs?: number;
+	/** The certificate that it replaces. */
+	readonly predecessorId?: CertificateId;
 }
 
 export interface ClientCertificateDependencies {
@@ -79,7 +81,9 @@ export async function issueClientCertificate(
 	const issued = await issueCertificate(deps.authority, request, deps);
 	if (!issued.ok) return issued;
 	// Step 4: the records, and the change that tells everybody.
-	const facts = { profile: 'partner-client', subject: uri, issuer: deps.authority.id, partnerId, clientId } as const;
+	const predecessor = command.predecessorId === undefined ? {} : { predecessorId: command.predecessorId };
+	const holder = { partnerId, clientId, ...predecessor };
+	const facts = { profile: 'partner-client', subject: uri, issuer: deps.authority.id, ...holder } as const;
 	const certificate = certificateRecord(issued.value, facts, deps);
 	const credential = credentialRecord(command, deps, certificate);
 	await registry.certificates.insert(certificate);

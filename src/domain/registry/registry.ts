@@ -2,6 +2,7 @@
 // this file puts them together and states what a store owes to all of them.
 import type { CertificateStore } from '../certificate/certificate-store.ts';
 import type { CompromisedKeyStore } from '../certificate/compromised-key-store.ts';
+import type { EnrolmentStore } from '../certificate/enrolment-store.ts';
 import type { ClientStore } from '../client/client-store.ts';
 import type { CredentialStore } from '../client/credential-store.ts';
 import type { CredentialUseStore } from '../client/credential-use-store.ts';
@@ -19,6 +20,7 @@ export interface Registry {
 	readonly credentials: CredentialStore;
 	readonly certificates: CertificateStore;
 	readonly compromisedKeys: CompromisedKeyStore;
+	readonly enrolments: EnrolmentStore;
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
 	readonly operators: OperatorStore;

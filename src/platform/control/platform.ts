@@ -36,6 +36,7 @@ import { provideLedgerKey } from './ledger-key.ts';
 import { createPrivateListener } from './private-listener.ts';
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
+import { revokeSuperseded } from '../pki/revoke-superseded.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
@@ -259,16 +260,17 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const certificateMetrics = createCertificateMetrics(store.registry.certificates, systemClock, log);
 	await certificateMetrics.refresh();
 	const { openServices } = await loadingServices;
+	const publisher = createChangePublisher(store.registry, directory, (changes) => {
+		publicListener?.tell(changes);
+		return gateways.publish(changes);
+	});
 	const services = await openServices({
 		configuration,
 		catalogue,
 		directory,
 		store: store.registry,
 		authorities,
-		publisher: createChangePublisher(store.registry, directory, (changes) => {
-			publicListener?.tell(changes);
-			return gateways.publish(changes);
-		}),
+		publisher,
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
 		tokenKeys,
@@ -297,6 +299,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 			void sweep(store, directory, log);
 			void certificateMetrics.refresh();
+			void revokeSuperseded({ store: store.registry, audit, publisher, clock: systemClock, log });
 			void publicListener?.refresh();
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),

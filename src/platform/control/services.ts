@@ -1,15 +1,17 @@
 // The services of the control thread behind their TLS listeners: the authorization server and the admin API.
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
-import type { RefusalListener } from '../../adapters/http/http1-connection.ts';
+import type { RefusalListener } from '../../adapters/http/http1-connections.ts';
 import { createListener, type Listener, type ListenerOptions } from '../../adapters/http/listener.ts';
-import { addressOf } from '../../adapters/http/peer-facts.ts';
+import { addressOf, readPeerFacts } from '../../adapters/http/peer-facts.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import type { Authorities, Authority } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
+import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
@@ -26,6 +28,7 @@ import { createRequestIds } from '../../kernel/request-id.ts';
 import { fail } from '../../kernel/result.ts';
 import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
+import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
 import type { TlsIdentity } from '../gateway/messages.ts';
 
@@ -102,14 +105,47 @@ function openAuthorizationServer(options: ServicesOptions, requestId: () => stri
 			options.log.error('the authorization server failed', { ...describeError(error), 'request.id': id });
 		},
 	});
+	const est = openEst(options, requestId);
 	return createListener({
 		...tlsOptions(options, 'authorizationServer', authorities.partnerIssuing),
 		serve: (request, response, _socket, expectsContinue) => {
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
-			handle(request, response);
+			if (request.url?.startsWith(EST_PATH) === true) est(request, response);
+			else handle(request, response);
 		},
 		onRefusal: recordRefusal(options.audit, 'token.refused', requestId),
+	});
+}
+
+function openEst(options: ServicesOptions, requestId: () => string): ReturnType<typeof createEst> {
+	const { authorities, configuration } = options;
+	return createEst({
+		store: options.store,
+		publisher: options.publisher,
+		audit: options.audit,
+		log: options.log,
+		issuing: () => ({
+			authority: authorities.partnerIssuing,
+			profiles: configuration.certificates.profiles,
+			trustDomain: configuration.trustDomain,
+			clock: systemClock,
+			random: systemRandom,
+		}),
+		renewal: configuration.certificates.renewal,
+		renewalAudience: `${new URL(configuration.issuer).origin}${EST_PATH}simplereenroll`,
+		authorityChain: () => authorities.partnerIssuing.chainPem,
+		// SECURITY: TLS has proved that the client holds the key, whatever the certificate says; whether it is one of ours is
+		// decided by its exact bytes in the registry. src/services/certificate-authority/est.test.ts
+		presentedThumbprint: (request) => {
+			const { certificate } = readPeerFacts(request.socket as TLSSocket);
+			return certificate === undefined ? undefined : certificateThumbprint(certificate);
+		},
+		address: (request) => addressOf(request.socket),
+		requestId,
+		reportBug: (error, id) => {
+			options.log.error('the enrolment of certificates failed', { ...describeError(error), 'request.id': id });
+		},
 	});
 }
 

@@ -105,9 +105,6 @@ export async function openGatewayServer(
 		serve: (request, response, socket, expectsContinue) => {
 			handle(request, response, connectionOf(socket), expectsContinue);
 		},
-		serveHttp2: (request, response, socket, expectsContinue) => {
-			handle(request, response, connectionOf(socket), expectsContinue);
-		},
 		onRefusal: (socket, { code }) => {
 			const requestId = newRequestId();
 			throttle.failed(whereFrom(connectionOf(socket)).source, code, systemClock.nowMs());

@@ -14,6 +14,7 @@ import { addCertificateRoutes } from './routes/certificate-routes.ts';
 import { addClientRoutes } from './routes/client-routes.ts';
 import { addCredentialRoutes } from './routes/credential-routes.ts';
 import { addNewCredentialRoutes } from './routes/new-credential-routes.ts';
+import { addEnrolmentRoutes } from './routes/enrolment-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
@@ -36,6 +37,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addClientRoutes(router);
 	addCertificateRoutes(router);
 	addCertificateLifeRoutes(router);
+	addEnrolmentRoutes(router);
 	addCredentialRoutes(router);
 	addNewCredentialRoutes(router);
 	addProductRoutes(router);

@@ -39,6 +39,12 @@ export function createMemoryCertificateStore({ certificates }: MemoryState, ente
 				}));
 				return { ...found, items };
 			}),
+		listSuperseded: (nowMs, limit) =>
+			enter(() => {
+				const isOver = ({ status, supersededAtMs }: Certificate): boolean =>
+					status === 'active' && supersededAtMs !== undefined && supersededAtMs <= nowMs;
+				return certificates.select(isOver, '', limit);
+			}),
 		list: (page, { expiresBeforeMs, expiresFromMs, ...members } = {}) =>
 			enter(() => {
 				const wanted = Object.entries(members).filter(([, value]) => value !== undefined) as [

@@ -18,6 +18,7 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 		...createAggregateStores(state, enter),
 		certificates: createMemoryCertificateStore(state, enter),
 		compromisedKeys: createMemoryCompromisedKeyStore(state, enter),
+		enrolments: createEnrolmentStore(state, enter),
 		credentialUses: createCredentialUseStore(state, enter),
 		revocations: createRevocationStore(state, enter),
 		idempotency: createIdempotencyStore(state, enter),
@@ -60,6 +61,20 @@ function createAggregateStores(
 			findByThumbprint: (thumbprint) => enter(() => operators.findByUnique(0, thumbprint)),
 			list: () => enter(() => operators.select(() => true)),
 		},
+	};
+}
+
+function createEnrolmentStore({ enrolments }: MemoryState, enter: Enter): Registry['enrolments'] {
+	return {
+		...basics(enrolments, enter),
+		findByCodeHash: (codeHash) => enter(() => enrolments.findByUnique(0, codeHash)),
+		countOpen: (clientId, nowMs) =>
+			enter(
+				() =>
+					enrolments.select((one) => one.clientId === clientId && one.status === 'open' && one.expiresAtMs > nowMs)
+						.length,
+			),
+		list: (page, filter = {}) => enter(() => list(enrolments, page, filter)),
 	};
 }
 

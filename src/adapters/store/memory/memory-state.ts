@@ -1,5 +1,6 @@
 // What a registry in memory holds: the same tables, unique keys and references as the SQL adapters have.
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
+import type { Enrolment } from '../../../domain/certificate/enrolment.ts';
 import type { CompromisedKey } from '../../../domain/certificate/compromised-key-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { CredentialUse } from '../../../domain/client/credential-use-store.ts';
@@ -59,6 +60,7 @@ export function createMemoryState() {
 		credentials,
 		subscriptions,
 		operators,
+		enrolments: new MemoryTable<Enrolment>('enrolments', [(enrolment) => enrolment.codeHash], ofClient),
 		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
 		revocations: new MemoryMap<string, TokenRevocation>(),
 		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),

@@ -41,6 +41,14 @@ interface CertificateRow extends DocumentRow {
 	profile: GeneratedAlways<string>;
 	subject: GeneratedAlways<string>;
 	created_at_ms: GeneratedAlways<number>;
+	superseded_at_ms: GeneratedAlways<number | null>;
+}
+
+interface EnrolmentRow extends DocumentRow {
+	client_id: GeneratedAlways<string>;
+	code_hash: GeneratedAlways<string>;
+	status: GeneratedAlways<string>;
+	expires_at_ms: GeneratedAlways<number>;
 }
 
 /** A key that must never be certified. */
@@ -142,6 +150,7 @@ export interface SqlSchema {
 	certificates: CertificateRow;
 	subscriptions: SubscriptionRow;
 	operators: OperatorRow;
+	enrolments: EnrolmentRow;
 	compromised_keys: CompromisedKeyRow;
 	token_revocations: TokenRevocationRow;
 	idempotent_answers: IdempotencyRow;
@@ -155,7 +164,14 @@ export interface SqlSchema {
 }
 
 /** Tables whose rows are documents of the registry. */
-export type DocumentTableName = 'partners' | 'clients' | 'credentials' | 'certificates' | 'subscriptions' | 'operators';
+export type DocumentTableName =
+	| 'partners'
+	| 'clients'
+	| 'credentials'
+	| 'certificates'
+	| 'subscriptions'
+	| 'operators'
+	| 'enrolments';
 
 /** Runs work in the transaction that is running already, or in one of its own. */
 export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;

@@ -58,6 +58,17 @@ export function createSqlCertificateStore(database: Kysely<SqlSchema>): Certific
 			const next = rows.length > limit ? items.at(-1)?.id : undefined;
 			return next === undefined ? { items } : { items, next };
 		},
+		listSuperseded: async (nowMs, limit) => {
+			const rows = await database
+				.selectFrom('certificates')
+				.select('body')
+				.where(sql<boolean>`status = 'active'`)
+				.where('superseded_at_ms', '<=', nowMs)
+				.orderBy('superseded_at_ms')
+				.limit(limit)
+				.execute();
+			return rows.map(({ body }) => JSON.parse(body) as Certificate);
+		},
 		list: (page, filter) => table.list(page, conditionsOf(filter ?? {})),
 	};
 }

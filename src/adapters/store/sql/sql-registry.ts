@@ -1,5 +1,7 @@
 // The registry over Kysely: each port is a table of documents, searched by the columns that the ports name.
 import type { Kysely } from 'kysely';
+import type { Enrolment } from '../../../domain/certificate/enrolment.ts';
+import type { EnrolmentStore } from '../../../domain/certificate/enrolment-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { ClientStore } from '../../../domain/client/client-store.ts';
 import type { Credential, ThumbprintCredential } from '../../../domain/client/credential.ts';
@@ -27,6 +29,7 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		credentials: createCredentialStore(database),
 		certificates: createSqlCertificateStore(database),
 		compromisedKeys: createSqlCompromisedKeyStore(database),
+		enrolments: createEnrolmentStore(database),
 		subscriptions: createSubscriptionStore(database),
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
@@ -63,6 +66,25 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 				{ column: 'status', operator: '=', value: 'active' },
 				{ column: 'not_after_ms', operator: '>', value: nowMs },
 			]),
+		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
+	};
+}
+
+function createEnrolmentStore(database: Kysely<SqlSchema>): EnrolmentStore {
+	const table = new DocumentTable<Enrolment, 'enrolments'>(database, 'enrolments');
+	return {
+		...basics(table),
+		findByCodeHash: (codeHash) => table.findBy('code_hash', codeHash),
+		countOpen: async (clientId, nowMs) => {
+			const row = await database
+				.selectFrom('enrolments')
+				.select((count) => count.fn.countAll<number>().as('count'))
+				.where('client_id', '=', clientId)
+				.where('status', '=', 'open')
+				.where('expires_at_ms', '>', nowMs)
+				.executeTakeFirstOrThrow();
+			return Number(row.count);
+		},
 		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
 	};
 }

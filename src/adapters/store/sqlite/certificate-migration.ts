@@ -16,6 +16,25 @@ export const REVOCATION_LISTS: Migration = {
 	],
 };
 
+export const ENROLMENTS: Migration = {
+	name: 'enrolments',
+	statements: [
+		`CREATE TABLE enrolments (
+			id TEXT NOT NULL PRIMARY KEY, body TEXT NOT NULL CHECK (body ->> '$.id' = id),
+			revision INTEGER NOT NULL GENERATED ALWAYS AS (body ->> '$.revision') STORED,
+			partner_id TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.partnerId') STORED,
+			client_id TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.clientId') STORED,
+			code_hash TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.codeHash') STORED UNIQUE,
+			status TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.status') STORED,
+			expires_at_ms INTEGER NOT NULL GENERATED ALWAYS AS (body ->> '$.expiresAtMs') STORED,
+			FOREIGN KEY (client_id, partner_id) REFERENCES clients (id, partner_id) DEFERRABLE INITIALLY DEFERRED) STRICT`,
+		'CREATE INDEX enrolments_by_client ON enrolments (client_id, id)',
+		added('superseded_at_ms INTEGER', 'supersededAtMs'),
+		`CREATE INDEX certificates_superseded ON certificates (superseded_at_ms, id)
+			WHERE status = 'active' AND superseded_at_ms IS NOT NULL`,
+	],
+};
+
 export const CERTIFICATE_LIFE: Migration = {
 	name: 'certificate life',
 	statements: [

@@ -2,7 +2,7 @@
 // Records of the registry are JSON documents; each column that is searched or must be unique is generated from the
 // document by SQLite itself. References are checked at commit, so that a transaction may write in any order.
 import type { Migration } from '../sql/migrate.ts';
-import { CERTIFICATE_LIFE, REVOCATION_LISTS } from './certificate-migration.ts';
+import { CERTIFICATE_LIFE, ENROLMENTS, REVOCATION_LISTS } from './certificate-migration.ts';
 
 /** Made before anything else, if absent: the record of the steps themselves. */
 export const MIGRATION_TABLE = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -111,4 +111,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	CERTIFICATE_LIFE,
 	CREDENTIAL_KINDS,
 	REVOCATION_LISTS,
+	ENROLMENTS,
 ];
