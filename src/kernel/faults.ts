@@ -29,6 +29,12 @@ export const FAULTS = {
 		title: 'Too many or too large header fields',
 		retry: 'never',
 	},
+	connection_flooded: {
+		owner: 'client',
+		status: 429,
+		title: 'The connection does more than it asks for',
+		retry: 'after-change',
+	},
 	method_not_implemented: { owner: 'client', status: 501, title: 'The method is not implemented', retry: 'never' },
 	// throttleSource, and lists of addresses
 	source_throttled: { owner: 'policy', status: 429, title: 'Too many failures from this source', retry: 'later' },

@@ -46,10 +46,10 @@ test('refuses a tunnel, records it, and ends the connection', async () => {
 test('a tunnel that is asked for behind a request never answers in its place', async () => {
 	gateway.ledger.buffered.length = 0;
 	const connection = await gateway.connect(partner);
-	const response = await connection.send(`${get()}${tunnel}`);
-	assert.ok(response === undefined || response.status === 200);
+	assert.equal((await connection.send(`${get()}${tunnel}`))?.status, 200);
+	assert.equal((await connection.next())?.status, 501);
+	assert.equal(await connection.next(), undefined);
 	assert.ok(gateway.ledger.buffered.some(({ reason }) => reason === 'method_not_implemented'));
-	connection.close();
 });
 
 test('a connection that cannot be taken does not end the listener', async () => {

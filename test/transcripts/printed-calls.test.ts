@@ -110,7 +110,7 @@ describe('the demo, as it is printed', () => {
 		assert.equal(headings.length, 5);
 		const calls = headings.map((heading) => printed('curl', heading).replace('curl ', 'curl -i '));
 		const run = await paste(printed('TOKEN='), ...calls.map((call) => `${call}; echo`));
-		const answers = [...run.stdout.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => status);
+		const answers = [...run.stdout.matchAll(/^HTTP\/(?:1\.1|2) (\d{3})/gm)].map(([, status]) => status);
 		assert.deepEqual(
 			answers,
 			headings.map((heading) => heading.slice(2, 5)),

@@ -1,11 +1,12 @@
-// HTTP/1.1 on connections that are handed in: bounded headers and times, one request listener for everything that Node
-// would answer by itself (`Expect`, CONNECT), and one answer, recorded, for what is no HTTP.
+// HTTP/1.1 on connections that are handed in. What Node would answer by itself (`Expect`, errors of its parser) goes the way
+// of everything else: one request listener, and one answer, recorded, for what is no request.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { HEADERS_MAX } from '../../domain/api/http-headers.ts';
-import { type Fault } from '../../kernel/faults.ts';
-import { MALFORMED, NO_TUNNEL, TOO_MANY_FIELDS, TOO_SLOW, writeRawAnswer } from './raw-answer.ts';
+import type { Fault } from '../../kernel/faults.ts';
+import { type Awaited, ConnectionWatch, type StallTimeouts } from './connection-watch.ts';
+import { Http1Connection, type RefusalListener } from './http1-connection.ts';
+import { FIELDS_MAX, HEAD_BYTES_MAX } from './http1-gate.ts';
+import { MALFORMED, TOO_MANY_FIELDS, TOO_SLOW } from './raw-answer.ts';
 
 /** Takes one request of a connection. `expectsContinue`: the client waits for `100 Continue` before it sends the body. */
 export type RequestListener = (
@@ -15,93 +16,97 @@ export type RequestListener = (
 	expectsContinue: boolean,
 ) => void;
 
-/** Is told of what was refused and is no request that a listener could take; records it and gives the id of the answer. */
-export type RefusalListener = (socket: Socket, refusal: Fault) => string;
+/** Milliseconds after which a connection that was ended by us is cut, whatever the client does. */
+const LINGER_MS = 5000;
 
-export interface Http1Timeouts {
-	/** Milliseconds for the head of a request, from its first byte. */
-	readonly headersMs: number;
-	/** Milliseconds for a whole request. */
-	readonly requestMs: number;
-	/** Milliseconds that a connection may idle between requests. */
-	readonly keepAliveMs: number;
-}
+export class Http1Connections {
+	readonly #server: Server;
+	readonly #open = new Map<object, { readonly connection: Http1Connection; readonly watch: ConnectionWatch }>();
+	readonly #timeouts: StallTimeouts;
+	readonly #listener: RequestListener;
+	readonly #onRefusal: RefusalListener;
 
-export interface Http1Connections {
+	constructor(timeouts: StallTimeouts, listener: RequestListener, onRefusal: RefusalListener) {
+		this.#timeouts = timeouts;
+		this.#listener = listener;
+		this.#onRefusal = onRefusal;
+		this.#server = createServer({
+			// INVARIANT: above the bounds of the gate and of admitRequest, so that a longer list is seen as too long and never
+			// cut short unseen.
+			maxHeaderSize: HEAD_BYTES_MAX * 2,
+			// Times are watched here, over what really happens on the connection.
+			headersTimeout: 0,
+			requestTimeout: 0,
+			keepAliveTimeout: 0,
+			requireHostHeader: false,
+			httpValidation: 'strict',
+			joinDuplicateHeaders: false,
+			// No connection is given away before the request on it is judged.
+			shouldUpgradeCallback: () => false,
+		});
+		this.#server.maxHeadersCount = FIELDS_MAX + 1;
+		this.#server.on('request', (request, response) => this.#serve(request, response, false));
+		this.#server.on('checkContinue', (request, response) => this.#serve(request, response, true));
+		this.#server.on('checkExpectation', (request, response) => this.#serve(request, response, false));
+		this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+			const connection = this.#open.get(socket)?.connection;
+			// A connection that was reset, or is ending by our will, has nobody left to answer.
+			if (connection === undefined || error.code === 'ECONNRESET') socket.destroy();
+			else if (!connection.isClosing) connection.refuse(REFUSALS[error.code ?? ''] ?? MALFORMED);
+		});
+	}
+
 	/** Takes over a connection on which the TLS handshake is done. */
-	take(socket: TLSSocket): void;
-	/** Whether no request runs on the connection. */
-	isIdle(socket: TLSSocket): boolean;
-	close(): void;
-}
-
-/** Makes the HTTP/1.1 side of a listener. */
-export function createHttp1Connections(
-	timeouts: Http1Timeouts,
-	listener: RequestListener,
-	onRefusal: RefusalListener,
-): Http1Connections {
-	const server = createServer({
-		maxHeaderSize: 16_384,
-		headersTimeout: timeouts.headersMs,
-		requestTimeout: timeouts.requestMs,
-		keepAliveTimeout: timeouts.keepAliveMs,
-		connectionsCheckingInterval: Math.min(5000, Math.ceil(timeouts.headersMs / 2)),
-		requireHostHeader: false,
-		insecureHTTPParser: false,
-		joinDuplicateHeaders: false,
-	});
-	// INVARIANT: above the bound of admitRequest, so that a longer list is seen as too long and never cut short unseen.
-	server.maxHeadersCount = HEADERS_MAX * 2;
-	const latest = new WeakMap<object, ServerResponse>();
-	serveRequests(server, latest, listener);
-	server.on('connect', (_request, socket) => {
-		const requestId = onRefusal(socket as Socket, NO_TUNNEL);
-		// The parser has let go of the socket: from here on its errors, and its end, are ours to take care of.
-		socket.on('error', () => socket.destroy());
-		const earlier = latest.get(socket);
-		// An answer that is still due would come after this one, and be taken for the answer to another request.
-		if (earlier !== undefined && !earlier.writableFinished) socket.destroy();
-		else socket.end(writeRawAnswer(NO_TUNNEL, requestId), () => socket.destroy());
-	});
-	server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-		const response = latest.get(socket);
-		// In the middle of a body the request is known already: its listener sees it break off, and records it.
-		const isKnown = response !== undefined && (!response.req.complete || !response.shouldKeepAlive);
-		if (!socket.writable || error.code === 'ECONNRESET' || isKnown) {
+	take(socket: TLSSocket): void {
+		this.#server.emit('connection', socket);
+		const [parse, ...others] = socket.listeners('data');
+		// SECURITY: without its own way to the bytes the gate would see nothing, so nothing is served then.
+		if (parse === undefined || others.length > 0) {
 			socket.destroy();
-			return;
+			throw new Error('the parser of node:http does not listen as it is known to');
 		}
-		const refusal = UNPARSABLE[error.code ?? ''] ?? MALFORMED;
-		socket.end(writeRawAnswer(refusal, onRefusal(socket as Socket, refusal)));
-	});
-	// Connections are handed in, so that the server never listens itself; it watches over times from here on all the same.
-	server.emit('listening');
-	return {
-		take: (socket) => server.emit('connection', socket),
-		isIdle: (socket) => latest.get(socket)?.writableFinished !== false,
-		close: () => server.close(),
-	};
+		const give = parse as (this: TLSSocket, bytes: Buffer) => void;
+		const connection = new Http1Connection(socket, (bytes) => give.call(socket, bytes), this.#onRefusal);
+		this.#open.set(socket, { connection, watch: new ConnectionWatch() });
+		socket.once('close', () => this.#open.delete(socket));
+		socket.on('data', (bytes: Buffer) => connection.read(bytes));
+		socket.removeListener('data', give);
+	}
+
+	/** Cuts the connections on which the client is too slow; `stepMs` have gone by since the last look. */
+	look(nowMs: number, stepMs: number): void {
+		for (const { connection, watch } of this.#open.values()) {
+			const { socket } = connection;
+			const awaited = awaitedOn(connection);
+			const timeouts = connection.isClosing ? { ...this.#timeouts, idleMs: LINGER_MS } : this.#timeouts;
+			const stall = watch.look(socket, awaited, nowMs, stepMs, timeouts);
+			if (stall === 'head' || stall === 'body') connection.refuse(TOO_SLOW);
+			else if (stall !== undefined) socket.destroy();
+		}
+	}
+
+	/** Ends the connections on which no request runs. */
+	endIdle(): void {
+		for (const { connection } of this.#open.values()) {
+			if (!connection.isAnswering && connection.gate.phase !== 'body') connection.socket.destroy();
+		}
+	}
+
+	#serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+		const connection = this.#open.get(request.socket)?.connection;
+		if (connection?.accept(request, response) === true) {
+			this.#listener(request, response, connection.socket, expectsContinue);
+		}
+	}
 }
 
-const UNPARSABLE: { readonly [code: string]: Fault } = {
+function awaitedOn({ isClosing, isAnswering, gate, response }: Http1Connection): Awaited {
+	if (isClosing) return isAnswering ? 'nothing' : 'request';
+	if (gate.phase === 'body' && response?.req.readableFlowing === true) return 'body';
+	if (isAnswering) return 'nothing';
+	return gate.phase === 'between' ? 'request' : gate.phase;
+}
+
+const REFUSALS: { readonly [code: string]: Fault } = {
 	HPE_HEADER_OVERFLOW: TOO_MANY_FIELDS,
-	ERR_HTTP_REQUEST_TIMEOUT: TOO_SLOW,
 };
-
-/** What Node would answer by itself goes to the listener as well. */
-function serveRequests(server: Server, latest: WeakMap<object, ServerResponse>, listener: RequestListener): void {
-	const serve = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
-		// SECURITY: what follows on a connection that is to end may be a part of the request that ended it. It is never
-		// looked at, though the parser hands it over. test/attack/admission.test.ts
-		if (latest.get(request.socket)?.shouldKeepAlive === false) {
-			request.socket.destroy();
-			return;
-		}
-		latest.set(request.socket, response);
-		listener(request, response, request.socket as TLSSocket, expectsContinue);
-	};
-	server.on('request', (request, response) => serve(request, response, false));
-	server.on('checkContinue', (request, response) => serve(request, response, true));
-	server.on('checkExpectation', (request, response) => serve(request, response, false));
-}

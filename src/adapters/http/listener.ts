@@ -1,8 +1,11 @@
 // A TLS listener: takes TCP connections, lets a guard look at each of them before TLS begins, and hands what passes the
 // handshake to HTTP. Bounded in connections and in time; every listener of the platform is made here.
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { createHttp1Connections, type RefusalListener, type RequestListener } from './http1-connections.ts';
+import { createServer as createTlsServer } from 'node:tls';
+import type { StallTimeouts } from './connection-watch.ts';
+import type { RefusalListener } from './http1-connection.ts';
+import { Http1Connections, type RequestListener } from './http1-connections.ts';
+import { type Http2RequestListener, Http2Sessions } from './http2-sessions.ts';
 import { type ConnectionSource, connectionBelow, rememberSource } from './peer-facts.ts';
 import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
 
@@ -13,11 +16,8 @@ import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
  */
 export type ConnectionGuard = (socket: Socket, pass: (source?: ConnectionSource) => void) => void;
 
-export interface ListenerTimeouts {
+export interface ListenerTimeouts extends StallTimeouts {
 	readonly handshakeMs: number;
-	readonly headersMs: number;
-	readonly requestMs: number;
-	readonly keepAliveMs: number;
 }
 
 export interface ListenerOptions {
@@ -33,6 +33,8 @@ export interface ListenerOptions {
 	readonly onSecured?: (connection: Socket) => void;
 	readonly timeouts?: Partial<ListenerTimeouts>;
 	readonly serve: RequestListener;
+	/** Takes the requests of HTTP/2; without it the listener speaks HTTP/1.1 only. */
+	readonly serveHttp2?: Http2RequestListener;
 	readonly onRefusal: RefusalListener;
 }
 
@@ -48,8 +50,9 @@ export interface Listener {
 const TIMEOUTS: ListenerTimeouts = {
 	handshakeMs: 10_000,
 	headersMs: 10_000,
-	requestMs: 60_000,
-	keepAliveMs: 65_000,
+	bodyMs: 20_000,
+	answerMs: 30_000,
+	idleMs: 65_000,
 };
 
 /** How often a listener that is closing looks for connections that have become idle. */
@@ -58,24 +61,27 @@ const DRAIN_MS = 25;
 /** Makes a listener; it takes connections once `listen` is called. */
 export function createListener(options: ListenerOptions): Listener {
 	const timeouts = { ...TIMEOUTS, ...options.timeouts };
-	const http1 = createHttp1Connections(timeouts, options.serve, options.onRefusal);
-	/** All TCP connections, and the TLS connections on them where the handshake is over. */
+	const http1 = new Http1Connections(timeouts, options.serve, options.onRefusal);
+	const http2 =
+		options.serveHttp2 === undefined ? undefined : new Http2Sessions(timeouts, options.serveHttp2, options.onRefusal);
 	const connected = new Set<Socket>();
-	const secured = new Set<TLSSocket>();
+	const stopWatching = watch(timeouts, (nowMs, stepMs) => {
+		http1.look(nowMs, stepMs);
+		http2?.look(nowMs, stepMs);
+	});
 	const tls = createTlsServer({
 		...secureContextOptions(options.identity, options.clientAuthorities),
 		...(options.ticketKeys === undefined ? undefined : { ticketKeys: options.ticketKeys }),
 		requestCert: true,
 		rejectUnauthorized: false,
-		ALPNProtocols: ['http/1.1'],
+		ALPNProtocols: http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'],
 		handshakeTimeout: timeouts.handshakeMs,
 	});
 	tls.on('secureConnection', (socket) => {
-		secured.add(socket);
 		const below = connectionBelow(socket);
 		if (below !== undefined) options.onSecured?.(below);
-		socket.once('close', () => secured.delete(socket));
-		http1.take(socket);
+		if (http2 !== undefined && socket.alpnProtocol === 'h2') http2.take(socket);
+		else http1.take(socket);
 	});
 	// A handshake that fails is the client's affair; it has been told by an alert.
 	tls.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -100,22 +106,37 @@ export function createListener(options: ListenerOptions): Listener {
 		},
 		close: (graceMs) =>
 			new Promise((resolve) => {
-				const endIdle = (): void => {
-					for (const socket of secured) if (http1.isIdle(socket)) socket.destroy();
-				};
-				endIdle();
-				const drain = setInterval(endIdle, DRAIN_MS);
+				http1.endIdle();
+				http2?.close();
+				const drain = setInterval(() => http1.endIdle(), DRAIN_MS);
 				const cut = setTimeout(() => {
 					for (const socket of connected) socket.destroy();
 				}, graceMs);
 				tcp.close(() => {
 					clearInterval(drain);
 					clearTimeout(cut);
-					http1.close();
+					stopWatching();
 					resolve();
 				});
 			}),
 	};
+}
+
+/** Looks at the connections often enough for the shortest of the times; gives the function that ends it. */
+function watch(timeouts: ListenerTimeouts, look: (nowMs: number, stepMs: number) => void): () => void {
+	const stepMs = Math.max(10, Math.min(1000, Math.floor(Math.min(...Object.values(timeouts)) / 4)));
+	let lastMs = performance.now();
+	let watchedMs = 0;
+	const timer = setInterval(() => {
+		const nowMs = performance.now();
+		// Time in which this thread was busy with something else is not the client's.
+		const elapsedMs = Math.min(nowMs - lastMs, stepMs * 2);
+		lastMs = nowMs;
+		watchedMs += elapsedMs;
+		look(watchedMs, elapsedMs);
+	}, stepMs);
+	timer.unref();
+	return () => clearInterval(timer);
 }
 
 /** Lets a server listen; resolves with the port. */

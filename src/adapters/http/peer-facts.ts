@@ -43,6 +43,11 @@ export function connectionBelow(socket: Socket): Socket | undefined {
 	return (socket as { readonly _parent?: Socket | null })._parent ?? undefined;
 }
 
+/** The TCP connection below a TLS connection; the connection itself where there is none. */
+export function transportOf(socket: Socket): Socket {
+	return connectionBelow(socket) ?? socket;
+}
+
 /** The address of the client of a connection: what a trusted hop said, or the address of the peer. */
 export function addressOf(socket: Socket): string {
 	return sourceOf(socket)?.address ?? plainAddress(socket.remoteAddress ?? '');

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
-import type { RefusalListener } from '../../adapters/http/http1-connections.ts';
+import type { RefusalListener } from '../../adapters/http/http1-connection.ts';
 import { createListener, type Listener, type ListenerOptions } from '../../adapters/http/listener.ts';
 import { addressOf, readPeerFacts } from '../../adapters/http/peer-facts.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';

@@ -105,6 +105,9 @@ export async function openGatewayServer(
 		serve: (request, response, socket, expectsContinue) => {
 			handle(request, response, connectionOf(socket), expectsContinue);
 		},
+		serveHttp2: (request, response, socket, expectsContinue) => {
+			handle(request, response, connectionOf(socket), expectsContinue);
+		},
 		onRefusal: (socket, { code }) => {
 			const requestId = newRequestId();
 			throttle.failed(whereFrom(connectionOf(socket)).source, code, systemClock.nowMs());

@@ -1,57 +1,33 @@
-// Stage admitRequest: is this one unambiguous HTTP/1.1 request? Node's parser is lenient where a bypass hides (repeated
-// Host, `Transfer-Encoding: ,chunked`, HTTP/0.9, several readings of a path), so the raw header list is judged here,
-// before anything else looks at the request. RFC 9112, narrowed; nothing is repaired, what is doubtful is refused.
-import { HEADERS_MAX, SINGLETON_HEADERS } from '../../domain/api/http-headers.ts';
+// Stage admitRequest: is this one unambiguous HTTP request? The parsers of Node are lenient where a bypass hides (repeated
+// Host, `Transfer-Encoding: ,chunked`, several readings of a path), so the raw header list is judged here, before anything
+// else looks at the request. RFC 9112 and RFC 9113, narrowed; nothing is repaired, what is doubtful is refused.
 import { parseRequestTarget, TARGET_LENGTH_MAX } from '../../domain/api/request-target.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { announcesBody } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
+import { readFields, readHttp2Fields } from './read-fields.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;
-const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^`|~]+$/;
-const VISIBLE = /^[\t\x20-\x7e]*$/;
 
 /** Admits or refuses one request; fills `path`, `query`, `headers`, `hasBody` and `isAdmitted`. */
 export function admitRequest(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const { request } = exchange;
-	if (request.httpVersionMajor !== 1 || request.httpVersionMinor !== 1) {
-		return malformed('Speak HTTP/1.1.', 'HTTP version other than 1.1');
+	const isHttp2 = request.httpVersionMajor === 2;
+	if (!isHttp2 && (request.httpVersionMajor !== 1 || request.httpVersionMinor !== 1)) {
+		return malformed('Speak HTTP/1.1 or HTTP/2.', 'HTTP version');
 	}
 	const method = request.method ?? '';
 	if (!METHODS.has(method)) {
 		return fault('method_not_implemented', 'Use GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.');
 	}
-	const headers = readHeaders(request.rawHeaders);
+	const headers = isHttp2 ? readHttp2Fields(request.rawHeaders) : readFields(request.rawHeaders);
 	if (!(headers instanceof Map)) return headers;
 	exchange.headers = headers;
-	const refused = admitHost(exchange, context) ?? admitTarget(exchange) ?? admitFraming(exchange, method);
+	const refused = admitHost(exchange, context) ?? admitTarget(exchange) ?? admitFraming(exchange, method, isHttp2);
 	exchange.isAdmitted = refused === undefined;
 	return refused;
-}
-
-/** Reads the raw header list into a map, refusing whatever another parser could read differently. */
-function readHeaders(raw: readonly string[]): Map<string, string> | Fault {
-	if (raw.length > HEADERS_MAX * 2) {
-		return fault('header_fields_too_large', `Send at most ${HEADERS_MAX} header fields.`);
-	}
-	const headers = new Map<string, string>();
-	for (let index = 0; index < raw.length; index += 2) {
-		const spelled = raw[index] ?? '';
-		const value = raw[index + 1] ?? '';
-		// SECURITY: `_` and `-` are one letter to CGI-like servers, so `X_Request_Id` would become ours there.
-		// test/attack/admission.test.ts
-		if (!TOKEN.test(spelled))
-			return malformed('A header field name holds a character that is not allowed.', 'field name');
-		if (!VISIBLE.test(value))
-			return malformed('A header field value holds a character that is not allowed.', 'field value');
-		const name = spelled.toLowerCase();
-		const earlier = headers.get(name);
-		if (earlier === undefined) headers.set(name, value);
-		else if (SINGLETON_HEADERS.has(name)) return malformed(`Send the header field ${name} once.`, `repeated ${name}`);
-		else headers.set(name, `${earlier}, ${value}`);
-	}
-	return headers;
 }
 
 function admitHost(exchange: Exchange, context: GatewayContext): Fault | undefined {
@@ -86,7 +62,7 @@ function admitTarget(exchange: Exchange): Fault | undefined {
 }
 
 /** RFC 9112 §6: exactly one way to find the end of the body, and no way to speak another protocol afterwards. */
-function admitFraming(exchange: Exchange, method: string): Fault | undefined {
+function admitFraming(exchange: Exchange, method: string, isHttp2: boolean): Fault | undefined {
 	const { headers } = exchange;
 	const length = headers.get('content-length');
 	const encoding = headers.get('transfer-encoding');
@@ -97,7 +73,9 @@ function admitFraming(exchange: Exchange, method: string): Fault | undefined {
 	if (length !== undefined && encoding !== undefined) {
 		return malformed('Send Content-Length or Transfer-Encoding, not both.', 'two framings');
 	}
-	exchange.hasBody = encoding !== undefined || (length !== undefined && length !== '0');
+	exchange.hasBody = isHttp2
+		? announcesBody(exchange.request)
+		: encoding !== undefined || (length !== undefined && length !== '0');
 	if (exchange.hasBody && (method === 'GET' || method === 'HEAD' || method === 'OPTIONS')) {
 		return malformed(`A ${method} request has no body here.`, 'body on a safe method');
 	}

@@ -1,7 +1,7 @@
 // The partner's side of an exchange, whatever the version of HTTP: what the objects of node:http and node:http2 have in
 // common, and the few things that are done differently for each. Stages use nothing of either but what stands here.
 import type { ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import type { Readable } from 'node:stream';
 
 /** A request as it came. Its stream is the body; a body that is cut short or broken is an `error` or a `close` on it. */
@@ -33,6 +33,11 @@ export interface DownstreamResponse {
 	writeContinue(): void;
 	on(event: 'close' | 'finish' | 'drain', listener: () => void): unknown;
 	once(event: 'close' | 'finish' | 'drain', listener: () => void): unknown;
+}
+
+/** Whether a request of HTTP/2 goes on after its fields. */
+export function announcesBody(request: DownstreamRequest): boolean {
+	return !(request as DownstreamRequest & Http2ServerRequest).stream.endAfterHeaders;
 }
 
 /**

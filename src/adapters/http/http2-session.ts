@@ -1,0 +1,164 @@
+// One HTTP/2 connection: its streams, how far each has come, and what its client does besides asking. nghttp2 bounds single
+// frames; here is bounded what is dear only in numbers: streams that end in a reset, PING and SETTINGS frames.
+import { constants, Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import { BrokenBody } from '../../domain/api/broken-body.ts';
+import { fault } from '../../kernel/faults.ts';
+import { BODY_BYTES_PER_SECOND_MIN, type StallTimeouts } from './connection-watch.ts';
+import type { RefusalListener } from './http1-connection.ts';
+import { transportOf } from './peer-facts.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** A single write of which nobody can tell how much is left may take so many times `answerMs`. */
+const WHOLE_ANSWER_FACTOR = 4;
+
+/** Milliseconds after which a connection that we have ended is cut. */
+const LINGER_MS = 1000;
+
+const FLOOD = fault('connection_flooded', 'Open streams to ask for something, and wait for the answers.');
+
+/** A request that counts the bytes of its body. */
+export class CountedRequest extends Http2ServerRequest {
+	bodyBytes = 0;
+	override push(chunk: Buffer | null): boolean {
+		if (chunk !== null) this.bodyBytes += chunk.length;
+		return super.push(chunk);
+	}
+}
+
+/** One request, and how far it had come at the last look. */
+interface Running {
+	readonly request: CountedRequest;
+	readonly response: Http2ServerResponse;
+	waitedMs: number;
+	bodyBytes: number;
+	unsentBytes: number;
+	unsentSinceMs: number;
+}
+
+export class Http2Session {
+	readonly session: ServerHttp2Session;
+	readonly socket: TLSSocket;
+	readonly #onRefusal: RefusalListener;
+	readonly #running = new Set<Running>();
+	readonly #resets: TokenBucket;
+	readonly #pings: TokenBucket;
+	readonly #settings: TokenBucket;
+	#isEnding = false;
+	#idleSinceMs = -1;
+	#sentBytes = 0;
+	#sentSinceMs = 0;
+
+	constructor(session: ServerHttp2Session, socket: TLSSocket, onRefusal: RefusalListener) {
+		this.session = session;
+		this.socket = socket;
+		this.#onRefusal = onRefusal;
+		const nowMs = performance.now();
+		this.#resets = new TokenBucket(100, 10, nowMs);
+		this.#pings = new TokenBucket(100, 10, nowMs);
+		this.#settings = new TokenBucket(20, 1, nowMs);
+		session.on('ping', () => this.#count(this.#pings));
+		session.on('remoteSettings', () => this.#count(this.#settings));
+		session.on('stream', (stream) => {
+			stream.once('close', () => {
+				if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#count(this.#resets);
+			});
+		});
+	}
+
+	/** Follows a request to its end. */
+	follow(request: CountedRequest, response: Http2ServerResponse): void {
+		const running: Running = {
+			request,
+			response,
+			waitedMs: 0,
+			bodyBytes: 0,
+			unsentBytes: 0,
+			unsentSinceMs: 0,
+		};
+		this.#running.add(running);
+		request.on('close', () => this.#running.delete(running));
+		// SECURITY: Node ends a body that was cut short as if it were whole; who reads it must know. test/attack/http2.test.ts
+		request.on('aborted', () => breakBody(request, new BrokenBody('malformed_request', 'the stream was reset')));
+		if (request.stream.endAfterHeaders) return;
+		// Who has been answered need not send the rest of the body, and must not hold the stream with it. RFC 9113 §8.1.
+		request.stream.once('finish', () => {
+			if (!request.stream.readableEnded) request.stream.close(constants.NGHTTP2_NO_ERROR);
+		});
+	}
+
+	get isIdle(): boolean {
+		return this.#running.size === 0;
+	}
+
+	/** Ends what is too slow; `stepMs` have gone by since the last look. */
+	look(nowMs: number, stepMs: number, timeouts: StallTimeouts): void {
+		if (!this.isIdle) this.#idleSinceMs = -1;
+		else if (this.#idleSinceMs === -1) this.#idleSinceMs = nowMs;
+		else if (nowMs - this.#idleSinceMs >= timeouts.idleMs) this.end(constants.NGHTTP2_NO_ERROR);
+		const sent = transportOf(this.socket).bytesWritten;
+		if (sent !== this.#sentBytes) {
+			this.#sentBytes = sent;
+			this.#sentSinceMs = nowMs;
+		}
+		for (const running of this.#running) {
+			if (isSlowBody(running, stepMs, timeouts.bodyMs)) {
+				breakBody(running.request, new BrokenBody('request_timeout', 'the body comes too slowly'));
+			}
+			if (this.#isUnread(running, nowMs, timeouts.answerMs)) {
+				running.request.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+			}
+		}
+	}
+
+	/** Ends the connection, and says why. What still comes is read and thrown away, so that the client hears of it. */
+	end(code: number): void {
+		const { session, socket } = this;
+		if (session.destroyed || this.#isEnding) return;
+		this.#isEnding = true;
+		session.goaway(code);
+		// Not in the middle of what nghttp2 reads: it would not send the frame any more.
+		setImmediate(() => {
+			session.close();
+			session.destroy(undefined, code);
+		});
+		setTimeout(() => socket.destroy(), LINGER_MS).unref();
+	}
+
+	#count(bucket: TokenBucket): void {
+		if (this.#isEnding || bucket.take(performance.now())) return;
+		this.#onRefusal(this.socket, FLOOD);
+		this.end(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+	}
+
+	/** Whether something waits for the client and nothing leaves the connection, or too long nothing of this stream. */
+	#isUnread(running: Running, nowMs: number, answerMs: number): boolean {
+		const unsent = running.request.stream.writableLength;
+		if (unsent === 0 || unsent !== running.unsentBytes) {
+			running.unsentBytes = unsent;
+			running.unsentSinceMs = nowMs;
+			return false;
+		}
+		const sinceMs = nowMs - running.unsentSinceMs;
+		const isSilent = nowMs - this.#sentSinceMs >= answerMs;
+		return sinceMs >= answerMs * WHOLE_ANSWER_FACTOR || (sinceMs >= answerMs && isSilent);
+	}
+}
+
+/** Counts only the time in which the body is read: who waits for us is not slow. */
+function isSlowBody(running: Running, stepMs: number, bodyMs: number): boolean {
+	const { request } = running;
+	if (request.readableEnded || request.readableFlowing !== true || request.stream.isPaused()) return false;
+	running.waitedMs += stepMs;
+	if (running.waitedMs < bodyMs) return false;
+	const isSlow = request.bodyBytes - running.bodyBytes < (BODY_BYTES_PER_SECOND_MIN * running.waitedMs) / 1000;
+	running.waitedMs = 0;
+	running.bodyBytes = request.bodyBytes;
+	return isSlow;
+}
+
+/** Tells whoever reads the body; ends the stream where nobody does. */
+function breakBody(request: CountedRequest, error: BrokenBody): void {
+	if (request.listenerCount('error') > 0) request.emit('error', error);
+	else request.stream.close(constants.NGHTTP2_CANCEL);
+}
