@@ -15,6 +15,7 @@ interface Service {
 /** The tests start the services themselves, each on a free port, with a configuration of their own. */
 const SERVICES: readonly Service[] = [
 	{ package: 'openssl', check: ['openssl', 'version'], use: 'independent maker and judge of certificates' },
+	{ package: 'gnutls-bin', check: ['certtool', '--version'], use: 'independent judge of certificates and lists' },
 	{ package: 'curl', check: ['curl', '--version'], use: 'independent client' },
 	{ package: 'softhsm2', check: ['softhsm2-util', '--version'], use: 'a PKCS #11 token in software' },
 	{ package: 'opensc', check: ['which', 'pkcs11-tool'], use: 'makes keys in the token, and tries to take them out' },

@@ -2,6 +2,7 @@
 // data goes to standard output, everything else to standard error.
 import { Command, CommanderError } from 'commander';
 import { auditCommands } from './audit.ts';
+import { authorityCommands } from './authority.ts';
 import { certificateCommands } from './certificate.ts';
 import { clientCommands } from './client.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
@@ -53,6 +54,7 @@ Examples:
 	partnerCommands(program, io);
 	clientCommands(program, io);
 	certificateCommands(program, io);
+	authorityCommands(program, io);
 	credentialCommands(program, io);
 	enrolmentCommands(program, io);
 	productCommands(program, io);

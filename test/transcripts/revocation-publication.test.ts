@@ -113,6 +113,17 @@ describe('what a certificate says about its revocation', { skip: skipWithoutOpen
 		}
 	});
 
+	it('every listener staples an answer about its own certificate, which openssl believes', (context) => {
+		const openssl = createOpensslFolder(context);
+		openssl.write('root.pem', readFileSync(platform.file(platform.demo.caFile)));
+		for (const step of [0, 1, 2]) {
+			const connect = ['s_client', '-connect', `localhost:${platform.portBase + step}`, '-servername', 'localhost'];
+			const { output } = openssl.run(...connect, '-status', '-CAfile', 'root.pem');
+			assert.match(output, /OCSP Response Status: successful[^]*Cert Status: good/, String(step));
+			assert.match(output, /Verify return code: 0 \(ok\)/, String(step));
+		}
+	});
+
 	it('check 104: openssl asks by GET through what a cache would keep; numbers of lists grow; metrics tell their end', async () => {
 		const { headers } = await fetch(`${origin}/crl/partner-issuing.crl`);
 		assert.ok(Number(headers.get('etag')?.replaceAll('"', '')) >= 2, 'one at the start, one after the changes');

@@ -43,6 +43,8 @@ export interface Listener {
 	listen(host: string, port: number, isShared: boolean): Promise<number>;
 	/** Shows another certificate from the next handshake on; open connections live on. */
 	replaceIdentity(identity: ServerIdentity): void;
+	/** Names other authorities to clients from the next handshake on. */
+	replaceClientAuthorities(clientAuthorities: readonly string[]): void;
 	/** Takes no more connections, lets running requests end for at most `graceMs`, then cuts what is left. */
 	close(graceMs: number): Promise<void>;
 }
@@ -61,6 +63,7 @@ const DRAIN_MS = 25;
 /** Makes a listener; it takes connections once `listen` is called. */
 export function createListener(options: ListenerOptions): Listener {
 	const timeouts = { ...TIMEOUTS, ...options.timeouts };
+	let { identity, clientAuthorities } = options;
 	const http1 = new Http1Connections(timeouts, options.serve, options.onRefusal);
 	const http2 =
 		options.serveHttp2 === undefined ? undefined : new Http2Sessions(timeouts, options.serveHttp2, options.onRefusal);
@@ -76,6 +79,12 @@ export function createListener(options: ListenerOptions): Listener {
 		rejectUnauthorized: false,
 		ALPNProtocols: http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'],
 		handshakeTimeout: timeouts.handshakeMs,
+	});
+	// A client that asks for the revocation of our certificate gets it in the handshake, where we have an answer (RFC 6066 §8).
+	tls.on('OCSPRequest', (_certificate, _issuer, answer) => {
+		const { staple } = identity;
+		// Node's types want a buffer; nothing is said by null.
+		answer(null, (staple === undefined ? null : Buffer.from(staple)) as Buffer);
 	});
 	tls.on('secureConnection', (socket) => {
 		const below = connectionBelow(socket);
@@ -101,8 +110,13 @@ export function createListener(options: ListenerOptions): Listener {
 	tcp.maxConnections = options.connectionsMax ?? 10_000;
 	return {
 		listen: (host, port, isShared) => listenOn(tcp, host, port, isShared),
-		replaceIdentity(identity) {
-			tls.setSecureContext(secureContextOptions(identity, options.clientAuthorities));
+		replaceIdentity(replacement) {
+			identity = replacement;
+			tls.setSecureContext(secureContextOptions(identity, clientAuthorities));
+		},
+		replaceClientAuthorities(replacement) {
+			clientAuthorities = replacement;
+			tls.setSecureContext(secureContextOptions(identity, clientAuthorities));
 		},
 		close: (graceMs) =>
 			new Promise((resolve) => {

@@ -8,6 +8,8 @@ import type { SecureContextOptions } from 'node:tls';
 export interface ServerIdentity {
 	readonly chain: string;
 	readonly key: string;
+	/** OCSP answer about the certificate, DER, for clients that ask for it in the handshake. */
+	readonly staple?: Uint8Array;
 }
 
 const CIPHERS = [

@@ -24,10 +24,19 @@ export interface Authority extends Issuer {
 	readonly certificate: X509Certificate;
 }
 
+/** The authorities that a rollover replaces. */
+export type IssuingName = Exclude<AuthorityName, 'root'>;
+
+/** The authorities of the platform. An authority that was replaced stays trusted until its end, and signs its own list. */
 export interface Authorities {
 	readonly root: Authority;
+	/** Those that sign now. Read them anew each time: a rollover replaces them while the platform runs. */
 	readonly partnerIssuing: Authority;
 	readonly platformIssuing: Authority;
+	/** All that are trusted under this name, the newest first. */
+	trusted(name: IssuingName): readonly Authority[];
+	/** Every authority, the root first. */
+	all(): readonly Authority[];
 }
 
 export interface AuthorityDependencies {
@@ -56,27 +65,43 @@ export interface AuthorityKey {
  * this one ended. When two starts race, the first insert wins and both use it. Throws when a stored
  * authority does not fit its key or its root: nothing must be issued then.
  */
-export async function loadOrCreateAuthorities(deps: AuthorityDependencies): Promise<Authorities> {
+export async function loadOrCreateAuthorities(deps: AuthorityDependencies): Promise<AuthoritySet> {
 	const root = await loadOrCreate(deps, 'root', undefined);
-	return {
-		root,
-		partnerIssuing: await loadOrCreate(deps, 'partner-issuing', root),
-		platformIssuing: await loadOrCreate(deps, 'platform-issuing', root),
+	const generations = {
+		'partner-issuing': await loadGenerations(deps, 'partner-issuing', root),
+		'platform-issuing': await loadGenerations(deps, 'platform-issuing', root),
 	};
+	return new AuthoritySet(deps, root, generations);
+}
+
+/** Loads the first authority of a name and those that replaced it, oldest first. */
+async function loadGenerations(deps: AuthorityDependencies, name: IssuingName, root: Authority): Promise<Authority[]> {
+	const generations = [await loadOrCreate(deps, name, root)];
+	for (;;) {
+		const id = authorityId(name, generations.length + 1);
+		const stored = await deps.keys.get(`ca/${id}`);
+		if (stored === undefined) return generations;
+		generations.push(openAuthority(deps, name, id, stored, root));
+	}
+}
+
+/** The first authority of a name is called by it, each later one by its number too. */
+function authorityId(name: AuthorityName, generation: number): string {
+	return generation === 1 ? name : `${name}-${generation}`;
 }
 
 async function loadOrCreate(deps: AuthorityDependencies, name: AuthorityName, root?: Authority): Promise<Authority> {
 	const stored = await deps.keys.get(`ca/${name}`);
-	if (stored !== undefined) return openAuthority(deps, name, stored, root);
-	const created = await createAuthority(deps, name, root);
+	if (stored !== undefined) return openAuthority(deps, name, name, stored, root);
+	const created = await createAuthority(deps, name, name, root);
 	try {
 		await deps.keys.insert(created);
-		return openAuthority(deps, name, created, root);
+		return openAuthority(deps, name, name, created, root);
 	} catch (error) {
 		if (!(error instanceof StoreConflict)) throw error;
 		const winner = await deps.keys.get(`ca/${name}`);
 		if (winner === undefined) throw error;
-		return openAuthority(deps, name, winner, root);
+		return openAuthority(deps, name, name, winner, root);
 	}
 }
 
@@ -86,7 +111,12 @@ const CAPTION: Readonly<Record<AuthorityName, string>> = {
 	'platform-issuing': 'Sallyport platform issuing',
 };
 
-async function createAuthority(deps: AuthorityDependencies, name: AuthorityName, root?: Authority): Promise<StoredKey> {
+async function createAuthority(
+	deps: AuthorityDependencies,
+	name: AuthorityName,
+	id: string,
+	root?: Authority,
+): Promise<StoredKey> {
 	const { privateKeyPem, signer } = (await deps.makeKey?.(name)) ?? makeMemoryKey(deps);
 	const publicKey = subjectPublicKeyOf(signer.publicKey.export({ type: 'spki', format: 'der' }));
 	// A part of the key identifier in the name keeps authorities apart, also after one was replaced.
@@ -106,7 +136,7 @@ async function createAuthority(deps: AuthorityDependencies, name: AuthorityName,
 	const profile = root === undefined ? 'root' : 'issuing';
 	const issued = unwrap(await issueCertificate(issuer, { profile, publicKey, subject }, deps));
 	return {
-		name: `ca/${name}`,
+		name: `ca/${id}`,
 		purpose: 'certificate-authority',
 		privateKeyPem,
 		certificatePem: issued.chainPem,
@@ -123,6 +153,7 @@ function makeMemoryKey({ openSigner }: Pick<AuthorityDependencies, 'openSigner'>
 function openAuthority(
 	deps: AuthorityDependencies,
 	name: AuthorityName,
+	id: string,
 	stored: StoredKey,
 	root?: Authority,
 ): Authority {
@@ -146,8 +177,8 @@ function openAuthority(
 	const certificatePem = certificate.toString();
 	return {
 		name,
-		id: name,
-		publication: deps.publicUrl === undefined ? undefined : publicationOf(deps.publicUrl, name),
+		id,
+		publication: deps.publicUrl === undefined ? undefined : publicationOf(deps.publicUrl, id),
 		subject: tbs.subject,
 		keyId: publicKey.keyId,
 		notBeforeMs: tbs.notBeforeMs,
@@ -166,4 +197,80 @@ function publicationOf(publicUrl: string, id: string): Publication {
 		ocspUrl: `${publicUrl}/ocsp`,
 		certificateUrl: `${publicUrl}/ca/${id}.cer`,
 	};
+}
+
+/** A new authority as everybody is told of it: whoever decides from certificates trusts it from then on. */
+export interface AuthorityAdded {
+	readonly id: string;
+	readonly name: IssuingName;
+	readonly certificatePem: string;
+}
+
+/**
+ * The authorities, and their rollover in three steps, so that nobody ever meets a certificate of an authority that it does
+ * not know: `prepare` makes the new one, `adopt` stores and trusts it, `activate` lets it sign. Killed before `adopt`, nothing
+ * has happened; killed after it, the next start lets it sign.
+ */
+export class AuthoritySet implements Authorities {
+	readonly root: Authority;
+	readonly #deps: AuthorityDependencies;
+	/** Oldest first. */
+	readonly #generations: Readonly<Record<IssuingName, Authority[]>>;
+	readonly #signing: Record<IssuingName, Authority>;
+	#pending: StoredKey | undefined;
+
+	constructor(deps: AuthorityDependencies, root: Authority, generations: Readonly<Record<IssuingName, Authority[]>>) {
+		this.#deps = deps;
+		this.root = root;
+		this.#generations = generations;
+		this.#signing = {
+			'partner-issuing': newest(generations['partner-issuing']),
+			'platform-issuing': newest(generations['platform-issuing']),
+		};
+	}
+
+	get partnerIssuing(): Authority {
+		return this.#signing['partner-issuing'];
+	}
+
+	get platformIssuing(): Authority {
+		return this.#signing['platform-issuing'];
+	}
+
+	trusted(name: IssuingName): readonly Authority[] {
+		return this.#generations[name].toReversed();
+	}
+
+	all(): readonly Authority[] {
+		return [this.root, ...this.#generations['partner-issuing'], ...this.#generations['platform-issuing']];
+	}
+
+	/** Makes the successor of the authority that signs under this name. Nothing is stored. */
+	async prepare(name: IssuingName): Promise<AuthorityAdded> {
+		const id = authorityId(name, this.#generations[name].length + 1);
+		this.#pending = await createAuthority(this.#deps, name, id, this.root);
+		return { id, name, certificatePem: new X509Certificate(this.#pending.certificatePem).toString() };
+	}
+
+	/** Stores what was prepared under this id, and trusts it. Does nothing when that was done before. */
+	async adopt({ id, name }: AuthorityAdded): Promise<void> {
+		if (this.#generations[name].some((authority) => authority.id === id)) return;
+		const prepared = this.#pending;
+		if (prepared?.name !== `ca/${id}`) throw new Error(`the authority ${id} was not prepared`);
+		await this.#deps.keys.insert(prepared);
+		this.#pending = undefined;
+		this.#generations[name].push(openAuthority(this.#deps, name, id, prepared, this.root));
+	}
+
+	/** Lets the newest authority of a name sign. */
+	activate(name: IssuingName): void {
+		this.#signing[name] = newest(this.#generations[name]);
+	}
+}
+
+function newest(generations: readonly Authority[]): Authority {
+	const last = generations.at(-1);
+	// INVARIANT: loading gives at least one of each name.
+	if (last === undefined) throw new Error('there is no authority of this name');
+	return last;
 }

@@ -138,14 +138,14 @@ test('accepts the forger’s template when nothing is wrong with it, so that the
 	assert.ok(verifier.verify(await forge(), NOW_MS).ok);
 });
 
-test('refuses another authority with the same name, also when it claims our key identifier', async () => {
+test('check 50, T22: refuses another authority with the same name, also when it claims our key identifier', async () => {
 	const other = await createAuthorities();
 	const impostor: Authority = { ...other.partnerIssuing, subject: partnerIssuing.subject };
 	assertRefused(await forge({ by: impostor }), /not issued by an authority of this platform/);
 	assertRefused(await forge({ signer: other.partnerIssuing.signer }), /not issued by an authority of this platform/);
 });
 
-test('refuses a self-signed certificate with the right name', async () => {
+test('check 51: refuses a self-signed certificate with the right name', async () => {
 	const pem = holder.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 	const signer = openLocalSigner(new Secret(pem));
 	assertRefused(await forge({ signer }), /not issued by/);
@@ -168,7 +168,7 @@ test('refuses what the root signed, and the certificates of the authorities them
 	assert.ok(!withRoot.verify(await forge({ by: root }), NOW_MS).ok, 'the root names nobody even if it is listed');
 });
 
-test('refuses a certificate below another certificate (broken path length)', async () => {
+test('check 58: refuses a certificate below another certificate (broken path length)', async () => {
 	const intermediate = await forge({ basicConstraints: basicConstraintsExtension({ ca: true, pathLength: 0 }) });
 	assertRefused(intermediate, /not that of an end entity/);
 	const pem = holder.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -186,7 +186,7 @@ test('refuses a certificate without an authority key identifier, or from an issu
 	assertRefused(await forge({ fields: { issuer: platformIssuing.subject } }), /not issued by/);
 });
 
-test('tells when a certificate expired, and refuses one that is not valid yet', async () => {
+test('check 52, 53: tells when a certificate expired, and refuses one that is not valid yet', async () => {
 	const der = await forge();
 	const last = verifier.verify(der, NOW_MS + DAY_MS - 1);
 	assert.ok(last.ok);
@@ -208,7 +208,7 @@ test('ends a certificate with its authority, even if the certificate says later'
 	assert.equal(result.fault.code, 'certificate_expired');
 });
 
-test('refuses certificates that are not for client authentication', async () => {
+test('check 58: refuses certificates that are not for client authentication', async () => {
 	const none = Buffer.alloc(0);
 	assertRefused(await forge({ extendedKeyUsage: extendedKeyUsageExtension(['serverAuth']) }), /client authentication/);
 	assertRefused(await forge({ extendedKeyUsage: none }), /client authentication/);
@@ -228,14 +228,14 @@ test('refuses certificates that are not for client authentication', async () => 
 	assertRefused(server.certificate.der, /client authentication/, 'our own server certificate');
 });
 
-test('refuses critical extensions that it does not understand, such as name constraints', async () => {
+test('check 58: refuses critical extensions that it does not understand, such as name constraints', async () => {
 	const extension = (id: string) =>
 		derSequence(derObjectIdentifier(id), derTrue(), derOctetString(derSequence(derNull())));
 	assertRefused(await forge({ more: [extension('2.5.29.30')] }), /not understood/);
 	assertRefused(await forge({ more: [extension('1.2.3.4')] }), /not understood/);
 });
 
-test('refuses a certificate that does not name its holder by exactly one SPIFFE id', async () => {
+test('check 59: refuses a certificate that does not name its holder by exactly one SPIFFE id', async () => {
 	const uri = partnerUri;
 	const raw = (...names: Buffer[]) =>
 		derSequence(derObjectIdentifier(OID.subjectAlternativeName), derOctetString(derSequence(...names)));
@@ -281,7 +281,7 @@ test('refuses an operator or service from the partner authority, and a partner f
 	assertRefused(await forge({ by: platformIssuing, names: uriNames(partnerUri) }), /may not name such a holder/);
 });
 
-test('refuses weak keys', async () => {
+test('check 58: refuses weak keys', async () => {
 	for (const { publicKey } of [
 		generateKeyPairSync('rsa', { modulusLength: 1024 }),
 		generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
@@ -306,7 +306,7 @@ test('refuses a signature algorithm that is not ours, or that two places name di
 	assertRefused(changed, /not issued by/, 'both');
 });
 
-test('refuses a certificate that our own authority key signed with SHA-1', async () => {
+test('check 58: refuses a certificate that our own authority key signed with SHA-1', async () => {
 	const own = authorityDependencies();
 	const { partnerIssuing: issuing } = await loadOrCreateAuthorities(own);
 	const stored = await own.keys.get('ca/partner-issuing');

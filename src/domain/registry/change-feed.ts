@@ -1,5 +1,6 @@
 // The ordered feed of what changed: one small message per changed record, in commit order. Gateways keep
 // their snapshot current from it, however many records there are.
+import type { AuthorityAdded } from '../certificate/authority.ts';
 import type { CertificateStatus } from '../certificate/certificate.ts';
 import type { Client } from '../client/client.ts';
 import type { Credential } from '../client/credential.ts';
@@ -13,6 +14,7 @@ export type RegistryChange =
 	| { readonly kind: 'client'; readonly record: Client }
 	| { readonly kind: 'credential'; readonly record: Credential }
 	| { readonly kind: 'certificate'; readonly record: CertificateStatus }
+	| { readonly kind: 'authority'; readonly record: AuthorityAdded }
 	| { readonly kind: 'subscription'; readonly record: Subscription }
 	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation };
 

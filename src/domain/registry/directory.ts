@@ -148,6 +148,7 @@ export class Directory {
 				this.#applyCredential(change.record);
 				return;
 			case 'certificate':
+			case 'authority':
 				// For whoever publishes revocations; what is decided here follows the credential.
 				return;
 			case 'subscription':

@@ -16,7 +16,7 @@ import { createSharedMetrics, renderRequestMetrics } from '../../adapters/teleme
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
-import { type Authorities, type Authority, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
+import { type Authorities, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
@@ -37,6 +37,7 @@ import { createPrivateListener } from './private-listener.ts';
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
+import { withStaple } from '../pki/staple.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
@@ -166,7 +167,9 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		keys,
 		registry: store.registry,
 		profiles: configuration.certificates.profiles,
-		authority: authorities.platformIssuing,
+		get authority() {
+			return authorities.platformIssuing;
+		},
 		trustDomain: configuration.trustDomain,
 		clock: systemClock,
 		random: systemRandom,
@@ -232,7 +235,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					listener,
 					service,
 					rootCa,
-					partnerCa: authorities.partnerIssuing.certificatePem,
+					partnerAuthorities: authorities.trusted('partner-issuing').map(({ certificatePem }) => certificatePem),
 					ticketKeys,
 					connectionsMax,
 					ledger: ledgerPort,
@@ -260,9 +263,15 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const certificateMetrics = createCertificateMetrics(store.registry.certificates, systemClock, log);
 	await certificateMetrics.refresh();
 	const { openServices } = await loadingServices;
-	const publisher = createChangePublisher(store.registry, directory, (changes) => {
+	const publisher = createChangePublisher(store.registry, directory, async (changes) => {
 		publicListener?.tell(changes);
-		return gateways.publish(changes);
+		const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
+		for (const authority of added) await authorities.adopt(authority);
+		if (added.length > 0) services.renewTrust();
+		await gateways.publish(changes);
+		// Everybody trusts them: from here on they sign.
+		for (const { name } of added) authorities.activate(name);
+		if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
 	});
 	const services = await openServices({
 		configuration,
@@ -355,14 +364,21 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	async function openPublic({ listeners: { pki } }: Configuration): Promise<PublicListener | undefined> {
 		if (pki === undefined) return undefined;
 		const { openPublicListener } = await import('../pki/open-public-listener.ts');
-		const all = (): readonly Authority[] => [authorities.root, authorities.partnerIssuing, authorities.platformIssuing];
-		return openPublicListener({ listener: pki, configuration, authorities: all, store, audit, log });
+		return openPublicListener({
+			listener: pki,
+			configuration,
+			authorities: () => authorities.all(),
+			store,
+			audit,
+			log,
+		});
 	}
 
-	function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
+	async function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
 		const { certificate, names } = listeners[name];
-		if (certificate !== undefined) return Promise.resolve(certificate);
-		return provideServerIdentity(name, names, identities);
+		if (certificate !== undefined) return certificate;
+		const identity = await provideServerIdentity(name, names, identities);
+		return withStaple(identity, { ...identities, authorities: () => authorities.trusted('platform-issuing'), log });
 	}
 
 	async function noteStoreEnd(): Promise<void> {

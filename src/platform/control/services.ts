@@ -9,7 +9,7 @@ import { addressOf, readPeerFacts } from '../../adapters/http/peer-facts.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import type { Authorities, Authority } from '../../domain/certificate/authority.ts';
+import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
@@ -42,7 +42,7 @@ export interface ServicesOptions {
 	readonly catalogue: Catalogue;
 	readonly directory: Directory;
 	readonly store: RegistryStore;
-	readonly authorities: Authorities;
+	readonly authorities: AuthoritySet;
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly ledgerDirectory: string;
@@ -59,6 +59,8 @@ export interface Services {
 	readonly authorizationServerPort: number;
 	readonly adminPort: number;
 	replaceIdentities(identities: Identities): void;
+	/** Accepts certificates of the authorities that are trusted now, also on connections that are open. */
+	renewTrust(): void;
 	close(graceMs: number): Promise<void>;
 }
 
@@ -66,8 +68,10 @@ export interface Services {
 export async function openServices(options: ServicesOptions): Promise<Services> {
 	const { listeners } = options.configuration;
 	const requestId = createRequestIds(systemRandom);
-	const authorization = openAuthorizationServer(options, requestId);
-	const admin = openAdminApi(options, requestId);
+	const partners = createTrustedReader(options, 'partner-issuing');
+	const operators = createTrustedReader(options, 'platform-issuing');
+	const authorization = openAuthorizationServer(options, requestId, partners.connectionOf);
+	const admin = openAdminApi(options, requestId, operators.connectionOf);
 	const authorizationServerPort = await authorization.listen(
 		listeners.authorizationServer.host,
 		listeners.authorizationServer.port,
@@ -81,15 +85,24 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 			authorization.replaceIdentity(identities.authorizationServer);
 			admin.replaceIdentity(identities.admin);
 		},
+		renewTrust() {
+			partners.renew();
+			operators.renew();
+			authorization.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'partner-issuing'));
+			admin.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'platform-issuing'));
+		},
 		async close(graceMs) {
 			await Promise.all([authorization.close(graceMs), admin.close(graceMs)]);
 		},
 	};
 }
 
-function openAuthorizationServer(options: ServicesOptions, requestId: () => string): Listener {
-	const { authorities, configuration } = options;
-	const connectionOf = readerOf(configuration.trustDomain, authorities.partnerIssuing);
+function openAuthorizationServer(
+	options: ServicesOptions,
+	requestId: () => string,
+	connectionOf: TrustedReader['connectionOf'],
+): Listener {
+	const { configuration } = options;
 	const handle = createAuthorizationServer({
 		issuer: configuration.issuer,
 		catalogue: () => options.catalogue,
@@ -107,7 +120,7 @@ function openAuthorizationServer(options: ServicesOptions, requestId: () => stri
 	});
 	const est = openEst(options, requestId);
 	return createListener({
-		...tlsOptions(options, 'authorizationServer', authorities.partnerIssuing),
+		...tlsOptions(options, 'authorizationServer', 'partner-issuing'),
 		serve: (request, response, _socket, expectsContinue) => {
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
@@ -151,14 +164,16 @@ function openEst(options: ServicesOptions, requestId: () => string): ReturnType<
 
 const NO_CERTIFICATE = fault('certificate_missing', 'Connect with a client certificate.');
 
-function openAdminApi(options: ServicesOptions, requestId: () => string): Listener {
+function openAdminApi(
+	options: ServicesOptions,
+	requestId: () => string,
+	connectionOf: TrustedReader['connectionOf'],
+): Listener {
 	const { authorities, configuration } = options;
-	const connectionOf = readerOf(configuration.trustDomain, authorities.platformIssuing);
 	const api = createAdminApi({
 		store: options.store,
 		catalogue: () => options.catalogue,
-		partnerIssuing: authorities.partnerIssuing,
-		platformIssuing: authorities.platformIssuing,
+		authorities,
 		profiles: configuration.certificates.profiles,
 		trustDomain: configuration.trustDomain,
 		publisher: options.publisher,
@@ -173,7 +188,7 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 	});
 	const listener = createAdminListener(api, { connectionOf, log: options.log });
 	return createListener({
-		...tlsOptions(options, 'admin', authorities.platformIssuing),
+		...tlsOptions(options, 'admin', 'platform-issuing'),
 		serve: (request, response, _socket, expectsContinue) => {
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
@@ -185,11 +200,11 @@ function openAdminApi(options: ServicesOptions, requestId: () => string): Listen
 function tlsOptions(
 	options: ServicesOptions,
 	name: 'authorizationServer' | 'admin',
-	clients: Authority,
+	clients: IssuingName,
 ): Pick<ListenerOptions, 'identity' | 'clientAuthorities' | 'connectionsMax' | 'guard' | 'onSecured'> {
 	const throttle = attachSourceThrottle(options.sources);
 	const protection = compileListenerProtection(options.configuration.listeners[name].protection);
-	const clientAuthorities = [options.authorities.root.certificatePem, clients.certificatePem];
+	const clientAuthorities = clientAuthoritiesOf(options.authorities, clients);
 	return {
 		identity: options.identities[name],
 		clientAuthorities,
@@ -198,14 +213,32 @@ function tlsOptions(
 	};
 }
 
-/** SECURITY: each listener accepts certificates of one authority: a partner's certificate means nothing to the admin API. */
-function readerOf(trustDomain: string, authority: Authority): (request: IncomingMessage) => Connection {
-	const verifier = createClientCertificateVerifier({
-		trustDomain,
-		authorities: [{ name: authority.name, certificatePem: authority.certificatePem }],
-	});
-	const read = createConnectionReader(verifier, systemClock);
-	return (request) => read(request.socket);
+/** What is named to clients when their certificate is asked for. */
+function clientAuthoritiesOf(authorities: Authorities, name: IssuingName): readonly string[] {
+	return [authorities.root, ...authorities.trusted(name)].map(({ certificatePem }) => certificatePem);
+}
+
+interface TrustedReader {
+	readonly connectionOf: (request: IncomingMessage) => Connection;
+	/** Judges every connection anew, by the authorities that are trusted now. */
+	renew(): void;
+}
+
+/** SECURITY: each listener accepts certificates of one name: a partner's certificate means nothing to the admin API. */
+function createTrustedReader({ authorities, configuration }: ServicesOptions, name: IssuingName): TrustedReader {
+	const open = (): ReturnType<typeof createConnectionReader> => {
+		const trusted = authorities.trusted(name).map(({ certificatePem }) => ({ name, certificatePem }));
+		const { trustDomain } = configuration;
+		const verifier = createClientCertificateVerifier({ trustDomain, authorities: trusted });
+		return createConnectionReader(verifier, systemClock);
+	};
+	let read = open();
+	return {
+		connectionOf: (request) => read(request.socket),
+		renew: () => {
+			read = open();
+		},
+	};
 }
 
 function recordRefusal(audit: AuditSink, type: string, newRequestId: () => string): RefusalListener {

@@ -1,6 +1,7 @@
 // Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
 // all gateway threads share.
 import { createPrivateKey } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import { createListener } from '../../adapters/http/listener.ts';
@@ -9,6 +10,7 @@ import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
 import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
+import type { Connection } from '../../domain/certificate/connection.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
@@ -88,17 +90,13 @@ export async function openGatewayServer(
 			log,
 		}),
 	);
-	const connectionOf = createConnectionReader(
-		createClientCertificateVerifier({
-			trustDomain: configuration.trustDomain,
-			authorities: [{ name: 'partner-issuing', certificatePem: start.partnerCa }],
-		}),
-		systemClock,
-	);
+	let partnerAuthorities = start.partnerAuthorities;
+	let readConnection = openConnectionReader(start, partnerAuthorities);
+	const connectionOf = (socket: Socket): Connection => readConnection(socket);
 	const handle = createGateway(context);
 	const listener = createListener({
 		identity: start.listener,
-		clientAuthorities: [start.rootCa, start.partnerCa],
+		clientAuthorities: [start.rootCa, ...partnerAuthorities],
 		ticketKeys: Buffer.from(start.ticketKeys),
 		connectionsMax: start.connectionsMax,
 		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),
@@ -134,6 +132,15 @@ export async function openGatewayServer(
 		},
 		apply(changes) {
 			for (const change of changes) directory.apply(change);
+			for (const { change } of changes) {
+				if (change.kind !== 'authority' || change.record.name !== 'partner-issuing') continue;
+				const { certificatePem } = change.record;
+				if (partnerAuthorities.includes(certificatePem)) continue;
+				// From the next request on its certificates are accepted, also on connections that are open.
+				partnerAuthorities = partnerAuthorities.toSpliced(0, 0, certificatePem);
+				readConnection = openConnectionReader(start, partnerAuthorities);
+				listener.replaceClientAuthorities([start.rootCa, ...partnerAuthorities]);
+			}
 			return directory.sequence;
 		},
 		replaceIdentity(identity, service) {
@@ -174,4 +181,15 @@ function forwardLog(say: (message: FromGateway) => void): Log {
 		(message: string, fields: LogFields = {}): void =>
 			say({ kind: 'log', level, message, fields });
 	return { info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function openConnectionReader(
+	{ configuration }: GatewayStart,
+	partnerAuthorities: readonly string[],
+): (socket: Socket) => Connection {
+	const authorities = partnerAuthorities.map(
+		(certificatePem) => ({ name: 'partner-issuing', certificatePem }) as const,
+	);
+	const { trustDomain } = configuration;
+	return createConnectionReader(createClientCertificateVerifier({ trustDomain, authorities }), systemClock);
 }

@@ -12,6 +12,8 @@ import type { LogFields } from '../../kernel/log.ts';
 export interface TlsIdentity {
 	readonly chain: string;
 	readonly key: string;
+	/** OCSP answer about the certificate, DER. */
+	readonly staple?: Uint8Array;
 }
 
 /** Everything a gateway thread starts from. */
@@ -32,7 +34,7 @@ export interface GatewayStart {
 	readonly service: TlsIdentity;
 	/** Root and issuing certificates, PEM. */
 	readonly rootCa: string;
-	readonly partnerCa: string;
+	readonly partnerAuthorities: readonly string[];
 	readonly ticketKeys: Uint8Array;
 	/** Most connections that this thread holds at once. */
 	readonly connectionsMax: number;

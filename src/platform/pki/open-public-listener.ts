@@ -81,12 +81,12 @@ export async function openPublicListener(options: PublicListenerOptions): Promis
 			if (certificates.length > 0) client.tellChanged(certificates);
 		},
 		async refresh() {
-			await publisher.refresh();
 			try {
 				client.replaceAuthorities(await publishAuthorities(options));
 			} catch (error) {
 				log.error('the OCSP responders could not be renewed', describeError(error));
 			}
+			await publisher.refresh();
 		},
 		renderMetrics: () => publisher.renderMetrics() + renderCounters(new Uint32Array(counters)),
 		async stop(graceMs) {

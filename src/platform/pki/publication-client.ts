@@ -11,6 +11,8 @@ export interface PublicationClientOptions {
 	readonly log: Log;
 	/** Makes the start message from the state of this moment. `port` is the one that an earlier thread has found. */
 	readonly start: (port: number | undefined) => Promise<PublicationStart>;
+	/** Makes the worker; the thread of the public listener, unless a test wants to know it. */
+	readonly spawn?: () => Worker;
 	readonly findStatus: (queries: readonly SerialQuery[]) => Promise<readonly (OcspStatus | undefined)[]>;
 }
 
@@ -45,7 +47,7 @@ export class PublicationClient {
 	/** Starts the thread; resolves when it listens. Rejects when the port is taken. */
 	async open(): Promise<void> {
 		const message = await this.#options.start(this.#port);
-		const worker = new Worker(new URL('./publication-thread.ts', import.meta.url), { name: 'public listener' });
+		const worker = (this.#options.spawn ?? spawnPublicationThread)();
 		this.#worker = worker;
 		await new Promise<void>((resolve, reject) => {
 			let hasListened = false;
@@ -179,4 +181,9 @@ export class PublicationClient {
 			this.#options.log.error('the thread of the public listener could not be started again', describeError(thrown));
 		}
 	}
+}
+
+/** Starts the thread, which waits for its start message. */
+export function spawnPublicationThread(): Worker {
+	return new Worker(new URL('./publication-thread.ts', import.meta.url), { name: 'public listener' });
 }

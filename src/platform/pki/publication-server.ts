@@ -1,16 +1,14 @@
 // Composition root of the public listener: revocation lists, certificates of authorities and OCSP, in a thread of its
 // own, so that no flood of relying parties reaches the threads that issue tokens and serve requests.
-import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { createServer } from 'node:http';
-import { type OcspAuthority, OcspResponder } from '../../domain/certificate/ocsp-responder.ts';
+import { OcspResponder } from '../../domain/certificate/ocsp-responder.ts';
 import type { OcspStatus } from '../../domain/certificate/ocsp-response.ts';
-import { publicKeyBits } from '../../domain/certificate/public-key.ts';
 import type { PublishedRevocationList } from '../../domain/certificate/revocation-list-store.ts';
 import { encodeRevocationList, type RevocationListFields } from '../../domain/certificate/revocation-list.ts';
-import { parseCertificate } from '../../domain/certificate/x509-parse.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { describeError } from '../../kernel/log.ts';
 import { createPublication, PUBLICATION_EVENTS } from '../../services/certificate-authority/publication.ts';
+import { openOcspAuthority } from './open-ocsp-authority.ts';
 import type { FromPublication, PublicationStart, PublishedAuthority, SerialQuery, ToPublication } from './messages.ts';
 
 /** OCSP answers that are remembered; one takes about a kilobyte. */
@@ -62,7 +60,7 @@ export async function openPublicationServer(
 	const replaceAuthorities = (authorities: readonly PublishedAuthority[]): void => {
 		certificates.clear();
 		for (const { id, certificate } of authorities) certificates.set(id, certificate);
-		responder.replaceAuthorities(authorities.map(openAuthority).filter((one) => one !== undefined));
+		responder.replaceAuthorities(authorities.map(openOcspAuthority).filter((one) => one !== undefined));
 	};
 	replaceAuthorities(start.authorities);
 	const counters = new Uint32Array(start.counters);
@@ -76,7 +74,9 @@ export async function openPublicationServer(
 			say({ kind: 'log', level: 'error', message: 'the public listener failed', fields: describeError(error) });
 		},
 	});
-	const server = createServer({ maxHeaderSize: 24_576, headersTimeout: 5000, requestTimeout: 10_000 }, handle);
+	// The timeouts are looked at so often; by default Node would let a slow client hold its connection six times as long.
+	const limits = { headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
+	const server = createServer({ maxHeaderSize: 24_576, ...limits }, handle);
 	server.keepAliveTimeout = 15_000;
 	server.maxConnections = CONNECTIONS_MAX;
 	const port = await listen(server, start.host, start.port);
@@ -135,27 +135,4 @@ function listen(server: ReturnType<typeof createServer>, host: string, port: num
 			resolve(typeof address === 'object' && address !== null ? address.port : port);
 		});
 	});
-}
-
-function openAuthority({ id, subject, certificate, responder }: PublishedAuthority): OcspAuthority | undefined {
-	if (responder === undefined) return undefined;
-	const key = createPrivateKey(responder.key);
-	const own = Buffer.from(responder.certificate);
-	return {
-		id,
-		subject: Buffer.from(subject),
-		keyBits: keyBitsOf(certificate),
-		responder: {
-			algorithm: 'ecdsa-with-SHA256',
-			keyHash: createHash('sha1').update(keyBitsOf(own)).digest(),
-			certificate: own,
-			sign: (data) => sign('sha256', data, key),
-		},
-	};
-}
-
-function keyBitsOf(certificate: Uint8Array): Buffer {
-	const parsed = parseCertificate(Buffer.from(certificate));
-	if (parsed === undefined) throw new TypeError('the certificate of an authority is malformed');
-	return publicKeyBits(parsed.tbs.publicKey);
 }

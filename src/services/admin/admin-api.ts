@@ -9,6 +9,7 @@ import { type AdminEnvironment, type AdminExchange, type AuditFacts, auditEntryO
 import { ADMIN_BASE_PATH, type AdminRouter } from './admin-route.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import { authenticateOperator, guardOrigin, SECURITY_HEADERS } from './guard.ts';
+import { addAuthorityRoutes } from './routes/authority-routes.ts';
 import { addCertificateLifeRoutes } from './routes/certificate-life-routes.ts';
 import { addCertificateRoutes } from './routes/certificate-routes.ts';
 import { addClientRoutes } from './routes/client-routes.ts';
@@ -37,6 +38,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addClientRoutes(router);
 	addCertificateRoutes(router);
 	addCertificateLifeRoutes(router);
+	addAuthorityRoutes(router);
 	addEnrolmentRoutes(router);
 	addCredentialRoutes(router);
 	addNewCredentialRoutes(router);

@@ -1,6 +1,6 @@
 // What the admin API is given. It never opens a store, a socket or a file by itself.
 import type { Connection } from '../../domain/certificate/connection.ts';
-import type { Issuer } from '../../domain/certificate/issuer.ts';
+import type { Authorities, AuthoritySet } from '../../domain/certificate/authority.ts';
 import type { Profiles } from '../../domain/certificate/profile.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LedgerReader } from '../../domain/ledger/ledger-reader.ts';
@@ -15,10 +15,7 @@ export interface AdminDependencies {
 	readonly store: RegistryStore;
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
-	/** The authority that signs the certificates of partners' clients. */
-	readonly partnerIssuing: Issuer;
-	/** The authority that signs the certificates of internal servers and services. */
-	readonly platformIssuing: Issuer;
+	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare'>;
 	/** The certificate profiles of the running configuration. */
 	readonly profiles: Profiles;
 	/** SPIFFE trust domain, such as `bank.example`. */

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { createTestAdmin } from '../../../test/fixture/test-admin.ts';
 
 const ROUTES = [
+	'get /admin/v1/authorities',
 	'get /admin/v1/certificates',
 	'get /admin/v1/certificates/{certificateId}',
 	'get /admin/v1/clients',
@@ -24,6 +25,7 @@ const ROUTES = [
 	'get /admin/v1/subscriptions',
 	'get /admin/v1/subscriptions/{subscriptionId}',
 	'patch /admin/v1/subscriptions/{subscriptionId}',
+	'post /admin/v1/authorities/{name}/rotate',
 	'post /admin/v1/certificates',
 	'post /admin/v1/certificates/{certificateId}/hold',
 	'post /admin/v1/certificates/{certificateId}/release',

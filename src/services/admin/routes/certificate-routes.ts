@@ -108,7 +108,7 @@ function addIssueRoute(router: AdminRouter): void {
 					csr,
 					...(lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 }),
 				},
-				{ ...deps, authority: deps.partnerIssuing },
+				{ ...deps, authority: deps.authorities.partnerIssuing },
 			);
 			if (!outcome.ok) return outcome;
 			const { certificate, credential, chainPem, sequence } = outcome.value;
@@ -164,7 +164,10 @@ function addEndpointIssueRoute(router: AdminRouter): void {
 					: ({ profile: 'service', serviceName } as const);
 			const lifetime = lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 };
 			const command = { subject, csr, ...lifetime };
-			const outcome = await issueEndpointCertificate(registry, command, { ...deps, authority: deps.platformIssuing });
+			const outcome = await issueEndpointCertificate(registry, command, {
+				...deps,
+				authority: deps.authorities.platformIssuing,
+			});
 			if (!outcome.ok) return outcome;
 			const { certificate, chainPem } = outcome.value;
 			return ok({
