@@ -95,7 +95,8 @@ function printSecret(io: CommandIo, output: AdminOptions['output'], answer: Wire
 	);
 }
 
-async function readJwk(file: string): Promise<WireRecord> {
+/** Reads a public key from a file; ends the command when it is none, or when it is a private one. */
+export async function readJwk(file: string): Promise<WireRecord> {
 	let text: string;
 	try {
 		text = await readFile(file, 'utf8');

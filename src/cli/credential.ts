@@ -4,6 +4,8 @@ import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions,
 import { REVOCATION_REASONS } from '../domain/certificate/revoke-credential.ts';
 import type { CommandIo } from './command-io.ts';
 import { credentialAddCommands } from './credential-add.ts';
+import { credentialRotateCommands } from './credential-rotate.ts';
+import { durationOf } from './duration-option.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
 const COLUMNS = [
@@ -12,6 +14,7 @@ const COLUMNS = [
 	memberColumn('kind', 'kind'),
 	memberColumn('status', 'status'),
 	memberColumn('not after', 'notAfter'),
+	memberColumn('retires at', 'retiresAt'),
 	memberColumn('last used', 'lastUsedAt'),
 ];
 
@@ -19,13 +22,24 @@ const COLUMNS = [
 export function credentialCommands(program: Command, io: CommandIo): void {
 	const credential = program.command('credential').description('what clients prove themselves with');
 	credentialAddCommands(credential, io);
+	credentialRotateCommands(credential, io);
 	withLimit(withAdminOptions(credential.command('list')))
 		.description('list credentials, oldest first')
 		.option('--client <id>', 'only credentials of this client')
-		.addHelpText('after', '\nExamples:\n  $ sallyport credential list --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a')
-		.action((options: AdminOptions & { client?: string; limit: number }) =>
+		.option('--expiring <duration>', 'only active ones that end within this time, such as 30d')
+		.addHelpText(
+			'after',
+			'\nExamples:\n  $ sallyport credential list --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a\n' +
+				'  $ sallyport credential list --expiring 30d',
+		)
+		.action((options: AdminOptions & { client?: string; expiring?: string; limit: number }) =>
 			runAdminAction(io, options, async (session) => {
-				const records = await readList(session, '/credentials', { clientId: options.client }, options.limit);
+				const endsBefore =
+					options.expiring === undefined
+						? undefined
+						: new Date(Date.now() + durationOf('--expiring', options.expiring)).toISOString();
+				const filter = { clientId: options.client, endsBefore };
+				const records = await readList(session, '/credentials', filter, options.limit);
 				printRecords(io, session.output, records, COLUMNS);
 			}),
 		);

@@ -15,6 +15,7 @@ export type CertificateId = Id<'certificate'>;
 export type SubscriptionId = Id<'subscription'>;
 export type OperatorId = Id<'operator'>;
 export type EnrolmentId = Id<'enrolment'>;
+export type RotationId = Id<'rotation'>;
 
 interface IdKinds {
 	prt: PartnerId;
@@ -24,6 +25,7 @@ interface IdKinds {
 	sub: SubscriptionId;
 	opr: OperatorId;
 	enr: EnrolmentId;
+	rot: RotationId;
 }
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

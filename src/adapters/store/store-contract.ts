@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { type Registry, StoreConflict } from '../../domain/registry/registry.ts';
 import { checkAggregates } from './store-contract-aggregates.ts';
 import { checkFeedAndExpiry } from './store-contract-feed.ts';
+import { checkRotationsAndEvents } from './store-contract-rotation.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
 import { clientFixture, insertFixtures, partnerFixture } from './store-fixture.ts';
 
@@ -12,6 +13,7 @@ export function checkStoreContract(name: string, openStore: OpenStore): void {
 	describe(`${name}: aggregates`, () => checkAggregates(openStore));
 	describe(`${name}: change feed, answers, revocations, keys, configurations and marks`, () =>
 		checkFeedAndExpiry(openStore));
+	describe(`${name}: rotations and events`, () => checkRotationsAndEvents(openStore));
 	describe(`${name}: transactions`, () => checkTransactions(openStore));
 }
 

@@ -7,6 +7,7 @@ import type { CertificateId, CredentialId } from '../../kernel/ids.ts';
 import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { Credential } from '../client/credential.ts';
+import { settleRotation } from '../client/settle-rotation.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
 import { barKey } from './bar-key.ts';
@@ -72,8 +73,9 @@ export async function revokeCredential(
 				? credential.publicKeyHash
 				: undefined;
 	if (command.reason === 'key-compromise' && publicKeyHash !== undefined) await barKey(registry, publicKeyHash, clock);
-	const sequence = await registry.changes.append({ kind: 'credential', record: revoked });
-	return ok({ credential: revoked, sequence });
+	await registry.changes.append({ kind: 'credential', record: revoked });
+	await settleRotation(registry, revoked.id, { clock });
+	return ok({ credential: revoked, sequence: await registry.changes.latest() });
 }
 
 /**

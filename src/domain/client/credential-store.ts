@@ -16,5 +16,9 @@ export interface CredentialStore {
 	listByPublicKey(publicKeyHash: string): Promise<readonly Credential[]>;
 	/** Active credentials of a client whose `notAfterMs` is later than `nowMs`, oldest first. */
 	listActive(clientId: ClientId, nowMs: number): Promise<readonly Credential[]>;
-	list(page: PageRequest, filter?: { readonly clientId?: ClientId }): Promise<Page<Credential>>;
+	/** `endsBeforeMs`: only active ones that are over before this moment, by `notAfterMs` or `retiresAtMs`. */
+	list(
+		page: PageRequest,
+		filter?: { readonly clientId?: ClientId | undefined; readonly endsBeforeMs?: number | undefined },
+	): Promise<Page<Credential>>;
 }

@@ -86,6 +86,11 @@ export class Directory {
 		return this.#clients.get(id);
 	}
 
+	/** All credentials, in no particular order, also those that are revoked or over. */
+	credentials(): IteratorObject<Credential, undefined> {
+		return this.#credentials.values();
+	}
+
 	credential(id: CredentialId): Credential | undefined {
 		return this.#credentials.get(id);
 	}

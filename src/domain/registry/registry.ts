@@ -4,6 +4,8 @@ import type { CertificateStore } from '../certificate/certificate-store.ts';
 import type { CompromisedKeyStore } from '../certificate/compromised-key-store.ts';
 import type { EnrolmentStore } from '../certificate/enrolment-store.ts';
 import type { ClientStore } from '../client/client-store.ts';
+import type { RotationStore } from '../client/rotation-store.ts';
+import type { EventStore } from '../event/event-store.ts';
 import type { CredentialStore } from '../client/credential-store.ts';
 import type { CredentialUseStore } from '../client/credential-use-store.ts';
 import type { PartnerStore } from '../partner/partner-store.ts';
@@ -21,6 +23,8 @@ export interface Registry {
 	readonly certificates: CertificateStore;
 	readonly compromisedKeys: CompromisedKeyStore;
 	readonly enrolments: EnrolmentStore;
+	readonly rotations: RotationStore;
+	readonly events: EventStore;
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
 	readonly operators: OperatorStore;

@@ -11,6 +11,7 @@ import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts'
 import { attachSourceThrottle, createSharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts';
 import type { Store } from '../../adapters/store/store.ts';
+import { renderCredentialMetrics } from '../../adapters/telemetry/credential-metrics.ts';
 import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ConfigProblem } from '../../config/config-problem.ts';
@@ -31,6 +32,7 @@ import { startLedger } from '../ledger/start-ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
+import { createCredentialJobs } from './credential-jobs.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createPrivateListener } from './private-listener.ts';
@@ -262,7 +264,6 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	undo.push(() => publicListener?.stop(0) ?? Promise.resolve());
 	const certificateMetrics = createCertificateMetrics(store.registry.certificates, systemClock, log);
 	await certificateMetrics.refresh();
-	const { openServices } = await loadingServices;
 	const publisher = createChangePublisher(store.registry, directory, async (changes) => {
 		publicListener?.tell(changes);
 		const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
@@ -273,6 +274,15 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		for (const { name } of added) authorities.activate(name);
 		if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
 	});
+	const credentialJobs = createCredentialJobs({
+		store: store.registry,
+		credentials: () => directory.credentials(),
+		audit,
+		publisher,
+		clock: systemClock,
+		log,
+	});
+	const { openServices } = await loadingServices;
 	const services = await openServices({
 		configuration,
 		catalogue,
@@ -310,6 +320,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void certificateMetrics.refresh();
 			void revokeSuperseded({ store: store.registry, audit, publisher, clock: systemClock, log });
 			void publicListener?.refresh();
+			void credentialJobs.run();
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];
@@ -326,6 +337,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			isStopping = true;
 			for (const timer of timers) clearInterval(timer);
 			log.info('the platform is stopping');
+			await credentialJobs.close();
 			await gateways.stop(GRACE_MS);
 			await services.close(GRACE_MS);
 			await publicListener?.stop(GRACE_MS);
@@ -348,6 +360,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	};
 	await options.prepare?.(platform);
 	isPrepared = true;
+	void credentialJobs.run();
 	log.info('the platform is ready', { 'server.port': gateways.port });
 	return platform;
 
@@ -356,6 +369,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			renderRequestMetrics(metrics),
 			renderSourceMetrics(sourceTable.counts(systemClock.nowMs())),
 			renderKeyMetrics(keyRing.states()),
+			renderCredentialMetrics(directory.credentials(), systemClock.nowMs()),
 			certificateMetrics.render(),
 			publicListener?.renderMetrics() ?? '',
 		].join('');

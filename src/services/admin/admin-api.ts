@@ -16,6 +16,7 @@ import { addClientRoutes } from './routes/client-routes.ts';
 import { addCredentialRoutes } from './routes/credential-routes.ts';
 import { addNewCredentialRoutes } from './routes/new-credential-routes.ts';
 import { addEnrolmentRoutes } from './routes/enrolment-routes.ts';
+import { addRotationRoutes } from './routes/rotation-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
@@ -42,6 +43,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addEnrolmentRoutes(router);
 	addCredentialRoutes(router);
 	addNewCredentialRoutes(router);
+	addRotationRoutes(router);
 	addProductRoutes(router);
 	addSubscriptionRoutes(router);
 	addTokenRoutes(router);

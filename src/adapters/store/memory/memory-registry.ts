@@ -1,10 +1,11 @@
 // The registry over the state in memory. Each call is one step of a transaction, or a transaction of its own.
-import type { ThumbprintCredential } from '../../../domain/client/credential.ts';
+import { type Credential, credentialEndMs, type ThumbprintCredential } from '../../../domain/client/credential.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
 import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
 import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from './memory-certificate-store.ts';
+import { createMemoryEventStore, createMemoryRotationStore } from './memory-rotation-store.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
 import type { MemoryTransaction } from './memory-transaction.ts';
@@ -20,6 +21,8 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 		compromisedKeys: createMemoryCompromisedKeyStore(state, enter),
 		enrolments: createEnrolmentStore(state, enter),
 		credentialUses: createCredentialUseStore(state, enter),
+		rotations: createMemoryRotationStore(state, enter),
+		events: createMemoryEventStore(state, enter),
 		revocations: createRevocationStore(state, enter),
 		idempotency: createIdempotencyStore(state, enter),
 		changes: createChangeFeed(state, enter),
@@ -50,7 +53,13 @@ function createAggregateStores(
 				enter(() =>
 					credentials.select((one) => one.clientId === clientId && one.status === 'active' && one.notAfterMs > nowMs),
 				),
-			list: (page, filter = {}) => enter(() => list(credentials, page, filter)),
+			list: (page, { clientId, endsBeforeMs } = {}) =>
+				enter(() => {
+					const isWanted = (one: Credential): boolean =>
+						(clientId === undefined || one.clientId === clientId) &&
+						(endsBeforeMs === undefined || (one.status === 'active' && credentialEndMs(one) < endsBeforeMs));
+					return pageOf(credentials.select(isWanted, page.after, recordsToRead(page)), page);
+				}),
 		},
 		subscriptions: {
 			...basics(subscriptions, enter),

@@ -5,6 +5,8 @@ import type { CompromisedKey } from '../../../domain/certificate/compromised-key
 import type { Client } from '../../../domain/client/client.ts';
 import type { CredentialUse } from '../../../domain/client/credential-use-store.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
+import type { Rotation } from '../../../domain/client/rotation.ts';
+import type { PlatformEvent } from '../../../domain/event/event.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
@@ -53,6 +55,12 @@ export function createMemoryState() {
 		ofClient,
 	);
 	const operators = new MemoryTable<Operator>('operators', [(operator) => operator.thumbprint]);
+	const openSide = (side: (rotation: Rotation) => string) => (rotation: Rotation) =>
+		rotation.status === 'overlapping' ? side(rotation) : undefined;
+	const rotations = new MemoryTable<Rotation>('rotations', [
+		openSide((rotation) => rotation.oldCredentialId),
+		openSide((rotation) => rotation.newCredentialId),
+	]);
 	return {
 		partners,
 		clients,
@@ -61,6 +69,12 @@ export function createMemoryState() {
 		subscriptions,
 		operators,
 		enrolments: new MemoryTable<Enrolment>('enrolments', [(enrolment) => enrolment.codeHash], ofClient),
+		rotations,
+		events: new MemoryMap<number, PlatformEvent>(),
+		/** From the key of an event to its number. */
+		eventKeys: new MemoryMap<string, number>(),
+		/** The latest number of an event. */
+		eventCounter: { sequence: 0 },
 		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
 		revocations: new MemoryMap<string, TokenRevocation>(),
 		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),

@@ -17,6 +17,8 @@ interface ClientRow extends DocumentRow {
 }
 
 interface CredentialRow extends DocumentRow {
+	/** The earlier of `notAfterMs` and `retiresAtMs`. */
+	ends_at_ms: GeneratedAlways<number>;
 	client_id: GeneratedAlways<string>;
 	status: GeneratedAlways<string>;
 	not_after_ms: GeneratedAlways<number>;
@@ -67,6 +69,22 @@ interface OperatorRow extends DocumentRow {
 	thumbprint: GeneratedAlways<string>;
 }
 
+interface RotationRow extends DocumentRow {
+	client_id: GeneratedAlways<string>;
+	status: GeneratedAlways<string>;
+	old_credential_id: GeneratedAlways<string>;
+	new_credential_id: GeneratedAlways<string>;
+	ends_at_ms: GeneratedAlways<number>;
+}
+
+interface EventRow {
+	sequence: number;
+	key: string;
+	at_ms: number;
+	/** JSON text of the whole event. */
+	body: string;
+}
+
 interface TokenRevocationRow {
 	jti: string;
 	expires_at_seconds: number;
@@ -92,7 +110,7 @@ interface ChangeRow {
 
 /** Running numbers that never fall, whatever is deleted. */
 interface CounterRow {
-	name: 'change' | 'configuration';
+	name: 'change' | 'configuration' | 'event';
 	value: number;
 }
 
@@ -151,6 +169,8 @@ export interface SqlSchema {
 	subscriptions: SubscriptionRow;
 	operators: OperatorRow;
 	enrolments: EnrolmentRow;
+	rotations: RotationRow;
+	events: EventRow;
 	compromised_keys: CompromisedKeyRow;
 	token_revocations: TokenRevocationRow;
 	idempotent_answers: IdempotencyRow;
@@ -171,7 +191,8 @@ export type DocumentTableName =
 	| 'certificates'
 	| 'subscriptions'
 	| 'operators'
-	| 'enrolments';
+	| 'enrolments'
+	| 'rotations';
 
 /** Runs work in the transaction that is running already, or in one of its own. */
 export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;

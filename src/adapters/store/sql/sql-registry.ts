@@ -18,8 +18,10 @@ import { createSqlCertificateStore } from './sql-certificate-store.ts';
 import { createSqlChangeFeed } from './sql-change-feed.ts';
 import { createSqlCompromisedKeyStore } from './sql-compromised-key-store.ts';
 import { createSqlCredentialUseStore } from './sql-credential-use-store.ts';
+import { createSqlEventStore } from './sql-event-store.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
+import { createSqlRotationStore } from './sql-rotation-store.ts';
 
 /** Makes the registry that reads and writes through `database`, which may be a transaction. */
 export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomically): Registry {
@@ -33,6 +35,8 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		subscriptions: createSubscriptionStore(database),
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
+		rotations: createSqlRotationStore(database),
+		events: createSqlEventStore(database, atomically),
 		revocations: createSqlRevocationStore(database),
 		idempotency: createSqlIdempotencyStore(database),
 		changes: createSqlChangeFeed(database, atomically),
@@ -66,7 +70,12 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 				{ column: 'status', operator: '=', value: 'active' },
 				{ column: 'not_after_ms', operator: '>', value: nowMs },
 			]),
-		list: (page, filter) => table.list(page, [{ column: 'client_id', operator: '=', value: filter?.clientId }]),
+		list: (page, filter) =>
+			table.list(page, [
+				{ column: 'client_id', operator: '=', value: filter?.clientId },
+				{ column: 'status', operator: '=', value: filter?.endsBeforeMs === undefined ? undefined : 'active' },
+				{ column: 'ends_at_ms', operator: '<', value: filter?.endsBeforeMs },
+			]),
 	};
 }
 

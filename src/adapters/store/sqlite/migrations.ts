@@ -3,6 +3,7 @@
 // document by SQLite itself. References are checked at commit, so that a transaction may write in any order.
 import type { Migration } from '../sql/migrate.ts';
 import { CERTIFICATE_LIFE, ENROLMENTS, REVOCATION_LISTS } from './certificate-migration.ts';
+import { ROTATIONS_AND_EVENTS } from './rotation-migration.ts';
 
 /** Made before anything else, if absent: the record of the steps themselves. */
 export const MIGRATION_TABLE = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -112,4 +113,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	CREDENTIAL_KINDS,
 	REVOCATION_LISTS,
 	ENROLMENTS,
+	ROTATIONS_AND_EVENTS,
 ];

@@ -12,7 +12,7 @@ import {
 	writeCredential,
 } from '../wire/credential-wire.ts';
 import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
-import { idSchema } from '../wire/value-wire.ts';
+import { givenTimeSchema, idSchema } from '../wire/value-wire.ts';
 
 /** Adds the routes of credentials. */
 export function addCredentialRoutes(router: AdminRouter): void {
@@ -23,11 +23,18 @@ export function addCredentialRoutes(router: AdminRouter): void {
 		tag: 'credentials',
 		summary: 'List credentials, oldest first',
 		params: noParams,
-		query: z.strictObject({ ...pageQuery, clientId: idSchema('cli', 'Only credentials of this client.').optional() }),
+		query: z.strictObject({
+			...pageQuery,
+			clientId: idSchema('cli', 'Only credentials of this client.').optional(),
+			endsBefore: givenTimeSchema
+				.optional()
+				.openapi({ description: 'Only active credentials that end before this moment, also by a rotation.' }),
+		}),
 		answer: { description: 'A page of credentials.', schema: credentialPage, hasRevision: false },
 		problems: [400],
 		read: async ({ query }) => {
-			const filter = query.clientId === undefined ? {} : { clientId: query.clientId };
+			const { clientId, endsBefore } = query;
+			const filter = { clientId, endsBeforeMs: endsBefore === undefined ? undefined : Date.parse(endsBefore) };
 			const page = await deps.store.credentials.list(pageRequestOf(query), filter);
 			const uses = await deps.store.credentialUses.find(page.items.map(({ id }) => id));
 			const lastUsed = new Map(uses.map((use) => [use.credentialId, use.lastUsedAtMs]));

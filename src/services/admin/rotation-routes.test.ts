@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPartnerKey } from '../../../demo/partner-key.ts';
+import { createTestAdmin, type TestAdmin } from '../../../test/fixture/test-admin.ts';
+
+async function oneClient(admin: TestAdmin, authenticationMethod: string) {
+	const partnerId = (await admin.call('POST', '/partners', { body: { name: 'Acme' } })).body.id;
+	const body = { name: 'app', environment: 'production', authenticationMethod };
+	return (await admin.call('POST', `/partners/${partnerId}/clients`, { body })).body.id as string;
+}
+
+test('a certificate is rotated by a new request, shown with the last use of both, and completed early', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await oneClient(admin, 'tls_client_auth');
+	const csr = () => createPartnerKey('x').csrPem;
+	const first = (await admin.call('POST', `/clients/${clientId}/certificates`, { body: { csr: csr() } })).body
+		.credential;
+	const started = await admin.call('POST', `/credentials/${first.id}/rotate`, {
+		body: { csr: csr(), overlapSeconds: 86_400 },
+	});
+	assert.equal(started.status, 201);
+	const { rotation, credential, chain } = started.body;
+	assert.match(chain, /^-----BEGIN CERTIFICATE-----/);
+	assert.equal(credential.kind, 'certificate');
+	assert.equal(started.headers.get('location'), `/admin/v1/rotations/${rotation.id}`);
+	const lastUsedAtMs = admin.clock.nowMs();
+	await admin.store.registry.credentialUses.record([{ credentialId: first.id, lastUsedAtMs }]);
+	const shown = (await admin.call('GET', `/rotations/${rotation.id}`)).body;
+	assert.equal(Date.parse(shown.oldLastUsedAt), lastUsedAtMs);
+	assert.equal(shown.newLastUsedAt, undefined);
+	const open = (await admin.call('GET', `/rotations?status=overlapping&clientId=${clientId}`)).body.items;
+	assert.equal(open.length, 1);
+	const ending = `/credentials?endsBefore=${new Date(lastUsedAtMs + 86_400_001).toISOString()}`;
+	assert.deepEqual(
+		(await admin.call('GET', ending)).body.items.map((one: { id: string }) => one.id),
+		[first.id],
+	);
+	const completed = await admin.call('POST', `/rotations/${rotation.id}/complete`);
+	assert.equal(completed.body.status, 'completed');
+	assert.equal((await admin.call('GET', `/credentials/${first.id}`)).body.status, 'revoked');
+	assert.equal((await admin.call('POST', `/rotations/${rotation.id}/cancel`)).status, 409);
+	const types = new Set(admin.ledger.durable.map(({ type }) => type));
+	assert.ok(types.has('credential.rotation-started') && types.has('credential.rotation-completed'));
+});
+
+test('a secret is rotated and shown once; in an emergency the old one is dead in the same answer', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await oneClient(admin, 'client_secret_basic');
+	const first = (await admin.call('POST', `/clients/${clientId}/secrets`, { body: {} })).body.credential;
+	const request = {
+		body: { overlapSeconds: 0, reason: 'key-compromise' },
+		headers: { 'idempotency-key': 'emergency-1' },
+	};
+	const started = await admin.call('POST', `/credentials/${first.id}/rotate`, request);
+	assert.equal(started.status, 201);
+	assert.ok(started.body.secret.length > 40);
+	assert.equal(started.body.rotation.status, 'completed');
+	const old = (await admin.call('GET', `/credentials/${first.id}`)).body;
+	assert.deepEqual([old.status, old.revocationReason], ['revoked', 'key-compromise']);
+	const repeated = await admin.call('POST', `/credentials/${first.id}/rotate`, request);
+	assert.equal(repeated.body.rotation.id, started.body.rotation.id);
+	assert.equal(repeated.body.secret, undefined);
+	assert.ok(
+		!JSON.stringify([admin.ledger.durable, await admin.store.registry.events.after(0, 100)]).includes(
+			started.body.secret,
+		),
+	);
+});
+
+test('refuses what does not belong to the kind, and a ledger that does not write leaves both as they were', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await oneClient(admin, 'client_secret_basic');
+	const first = (await admin.call('POST', `/clients/${clientId}/secrets`, { body: {} })).body.credential;
+	const rotate = (body: object) => admin.call('POST', `/credentials/${first.id}/rotate`, { body });
+	for (const body of [
+		{ csr: createPartnerKey('x').csrPem },
+		{ jwk: {} },
+		{ overlapSeconds: -1 },
+		{ reason: 'superseded' },
+	]) {
+		assert.equal((await rotate(body)).status, 400, JSON.stringify(body));
+	}
+	admin.ledger.durableLeft = 0;
+	assert.equal((await rotate({})).status, 503);
+	admin.ledger.durableLeft = 10;
+	assert.equal((await admin.call('GET', `/credentials/${first.id}`)).body.retiresAt, undefined);
+	assert.deepEqual((await admin.call('GET', '/rotations')).body.items, []);
+	assert.deepEqual(await admin.store.registry.events.after(0, 10), []);
+	assert.equal((await rotate({})).status, 201);
+	assert.equal((await rotate({})).status, 409);
+	assert.equal((await admin.call('GET', '/rotations/rot_00000000000000000000000000')).status, 404);
+});
