@@ -2,6 +2,7 @@
 // for who may call an operation: authentication, scopes and resources are written down for each, or it does not load.
 // The description of each field is the operator's manual; docs/configuration.md is generated from it.
 import { z } from 'zod';
+import { corsSchema } from './cors-schema.ts';
 import {
 	basePath,
 	byteSize,
@@ -203,6 +204,7 @@ export const apiSchema = z
 					'resource accept the same tokens. Default: https, the first name and the port of the gateway, the base path.',
 			),
 		upstream,
+		cors: corsSchema,
 		masks: masks.default([]).describe('Masks of every operation of the API.'),
 		operations: z
 			.record(z.string().min(1).max(200), operation)

@@ -7,7 +7,7 @@ import { type ApiDocument, loadApiDocument } from './api-document.ts';
 import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';
 import type { PathStep } from './config-problem.ts';
 import type { ApiInput } from './configuration-schema.ts';
-import { type Draft, refuseTooMany } from './draft.ts';
+import { type Draft, refuseRepeats, refuseTooMany } from './draft.ts';
 import { readAuthorities, readIdentity } from './identity-files.ts';
 import { suggestName } from './nearest-name.ts';
 
@@ -57,9 +57,17 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 		basePath,
 		resource,
 		document: contract.value,
+		...corsOf(draft, path, input),
 		upstream,
 		operations: exposed.map(({ operation }) => operation),
 	};
+}
+
+/** The web pages that may call; none when nothing is written. */
+function corsOf(draft: Draft, path: readonly PathStep[], { cors }: ApiInput): Pick<ApiVersion, 'cors'> {
+	if (cors === undefined) return {};
+	refuseRepeats(draft, [...path, 'cors', 'origins'], cors.origins);
+	return { cors: { origins: cors.origins, credentials: cors.credentials, maxAgeSeconds: cors.maxAge } };
 }
 
 /** Compiles what the gateway is going to compile, so that a document that cannot be held to is found out here. */

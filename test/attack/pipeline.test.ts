@@ -69,6 +69,12 @@ const PROBES: readonly Probe[] = [
 		request: (gateway, partner) => get(gateway, '/bank/v1/nothing', partner.token()),
 	},
 	{
+		gate: 'checkOrigin',
+		status: 403,
+		without: 'forwarded',
+		request: (gateway, partner) => get(gateway, ACCOUNT, partner.token(), 'Origin: https://evil.example'),
+	},
+	{
 		gate: 'authenticateClient',
 		status: 401,
 		without: 'bug',

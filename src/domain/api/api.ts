@@ -1,5 +1,6 @@
 // What is exposed: an API version with its contract, its upstream and its operations. Compiled from the
 // configuration; the gateway decides from it and nothing else.
+import type { CorsPolicy } from './cors.ts';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -85,6 +86,8 @@ export interface ApiVersion {
 	/** Resource indicator (RFC 8707) and `aud` of its access tokens. */
 	readonly resource: string;
 	readonly document: OpenApiDocument;
+	/** Web pages that may call it; undefined = none. */
+	readonly cors?: CorsPolicy;
 	readonly upstream: Upstream;
 	readonly operations: readonly Operation[];
 }

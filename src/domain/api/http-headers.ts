@@ -69,6 +69,14 @@ export const FORWARDED_RESPONSE_HEADERS: ReadonlySet<string> = new Set([
  * not make it travel.
  */
 export const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+	'access-control-allow-credentials',
+	'access-control-allow-headers',
+	'access-control-allow-methods',
+	'access-control-allow-origin',
+	'access-control-expose-headers',
+	'access-control-max-age',
+	'access-control-request-headers',
+	'access-control-request-method',
 	'authorization',
 	'connection',
 	'content-length',
@@ -80,6 +88,7 @@ export const RESERVED_HEADERS: ReadonlySet<string> = new Set([
 	'host',
 	'http2-settings',
 	'keep-alive',
+	'origin',
 	'proxy-authenticate',
 	'proxy-authorization',
 	'proxy-connection',

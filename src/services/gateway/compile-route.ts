@@ -1,6 +1,7 @@
 // Compiles one operation of the configuration into what the stages ask on each request: its contract, where its resources
 // are named, and how its answers are protected.
 import type { ApiVersion, Operation } from '../../domain/api/api.ts';
+import { type CompiledCors, compileCors } from '../../domain/api/cors.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
 import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
@@ -29,6 +30,8 @@ export interface GatewayRoute {
 	/** When a call of this operation may be sent again. */
 	readonly retry: UpstreamRequest['retry'];
 	readonly contract: OperationContract;
+	/** Web pages that may call; undefined = none. */
+	readonly cors: CompiledCors | undefined;
 	/** Header fields (lower case) that the contract declares as parameters and that may travel. */
 	readonly contractHeaders: ReadonlySet<string>;
 	/** Resources that path and query name; undefined when one that is required is missing or named twice. */
@@ -65,6 +68,7 @@ export function compileRoute(
 		upstreamBasePath: api.upstream.basePath,
 		retry: retryRule(operation.method, operation.audit),
 		contract: contract.value,
+		cors: compileCors(api),
 		contractHeaders,
 		readTargetResources: (values) => readAll(targetReaders.value, values),
 		readBodyResources: bodyReaders.value.length === 0 ? undefined : (body) => readAll(bodyReaders.value, body),

@@ -49,6 +49,12 @@ export class Exchange {
 	/** Decoded values of the path parameters, in the order of the template. */
 	pathParameters: readonly string[] = NO_PARAMETERS;
 
+	// checkOrigin
+	/** Fields for web pages on the answer. */
+	corsFields: readonly string[] = NO_FIELDS;
+	/** Whether this is the preflight of a web page, which is answered without going further. */
+	isPreflight = false;
+
 	// authenticateClient
 	principal: Principal | undefined = undefined;
 
@@ -102,6 +108,7 @@ export class Exchange {
 }
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+const NO_FIELDS: readonly string[] = [];
 const NO_PARAMETERS: readonly string[] = [];
 const NO_RESOURCES: readonly RequestedResource[] = [];
 const NO_UPSTREAM_HEADERS: UpstreamHeaders = {};

@@ -7,7 +7,7 @@ import { abandonAnswer, type DownstreamRequest, type DownstreamResponse } from '
 import { Exchange } from './exchange.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { recordExchange } from './record-exchange.ts';
-import { sendProblem, sendResponse } from './send-answer.ts';
+import { PREFLIGHT_STATUS, sendPreflight, sendProblem, sendResponse } from './send-answer.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 export type GatewayListener = (
@@ -75,7 +75,7 @@ function reportBug(exchange: Exchange, context: GatewayContext, thrown: unknown)
 function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | undefined): void {
 	// Who hung up has taken the call to the upstream back: that is no failure of the upstream's.
 	const outcome = exchange.state === 'aborted' && isOfUpstream(settled) ? CLIENT_CLOSED : settled;
-	const status = outcome === undefined ? exchange.upstreamStatus : FAULTS[outcome.code].status;
+	const status = outcome === undefined ? answeredStatus(exchange) : FAULTS[outcome.code].status;
 	if (outcome?.internal !== undefined && FAULTS[outcome.code].owner !== 'client') {
 		context.log.warn(outcome.internal, {
 			'request.id': exchange.requestId,
@@ -121,6 +121,11 @@ const CLIENT_CLOSED = fault(
 	'The connection ended before the answer. Whether the work was done is not known.',
 );
 
+/** The status of what is answered without a fault. */
+function answeredStatus({ isPreflight, upstreamStatus }: Exchange): number {
+	return isPreflight ? PREFLIGHT_STATUS : upstreamStatus;
+}
+
 function isOfUpstream(outcome: Fault | undefined): boolean {
 	return outcome !== undefined && FAULTS[outcome.code].owner === 'upstream';
 }
@@ -128,7 +133,8 @@ function isOfUpstream(outcome: Fault | undefined): boolean {
 function answer(exchange: Exchange, outcome: Fault | undefined): void {
 	if (exchange.state !== 'open') return;
 	exchange.state = 'answered';
-	if (outcome === undefined) sendResponse(exchange);
+	if (outcome === undefined && exchange.isPreflight) sendPreflight(exchange);
+	else if (outcome === undefined) sendResponse(exchange);
 	else refuse(exchange, outcome);
 }
 

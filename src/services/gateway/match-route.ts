@@ -1,11 +1,14 @@
 // Stage matchRoute: which operation of which API version is meant? An unknown path is 404; there is no default route.
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { preflightMethod } from './check-origin.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Finds the operation by method and path; fills `route` and `pathParameters`. */
 export function matchRoute(exchange: Exchange, context: GatewayContext): Fault | undefined {
-	const match = context.routes.match(exchange.request.method ?? '', exchange.path);
+	// A preflight asks for another request: its operation is that one's.
+	const method = preflightMethod(exchange) ?? exchange.request.method ?? '';
+	const match = context.routes.match(method, exchange.path);
 	if (match.kind === 'found') {
 		exchange.route = match.route;
 		exchange.pathParameters = match.parameters;

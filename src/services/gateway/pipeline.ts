@@ -6,6 +6,7 @@ import { authenticateClient } from './authenticate-client.ts';
 import { authorizeBody } from './authorize-body.ts';
 import { authorizeRequest } from './authorize-request.ts';
 import { checkAddress } from './check-address.ts';
+import { checkOrigin } from './check-origin.ts';
 import { ensureRecord } from './ensure-record.ts';
 import type { Exchange } from './exchange.ts';
 import { type Admitted, forwardRequest } from './forward-request.ts';
@@ -34,6 +35,7 @@ export const PIPELINE: Pipeline = {
 		admitRequest,
 		throttleSource,
 		matchRoute,
+		checkOrigin,
 		authenticateClient,
 		checkAddress,
 		authorizeRequest,
@@ -69,6 +71,8 @@ function passGates(
 	for (let index = start; index < gates.length; index++) {
 		const gate = gates[index] as Gate;
 		const outcome = gate(exchange, context);
+		// A preflight has been answered, and goes no further.
+		if (exchange.isPreflight) return outcome;
 		if (outcome === undefined) continue;
 		if (!(outcome instanceof Promise)) return outcome;
 		return outcome.then((refused) => refused ?? passGates(exchange, context, gates, index + 1));
@@ -78,6 +82,8 @@ function passGates(
 
 /** INVARIANT: the only place where an exchange becomes `Admitted`, reached only when every gate has let it pass. */
 async function forwardAdmitted(exchange: Exchange, context: GatewayContext, pipeline: Pipeline): Promise<Outcome> {
+	// SECURITY: a preflight has passed no gate that asks who is calling. test/attack/origin.test.ts
+	if (exchange.isPreflight) return undefined;
 	const failed = await pipeline.forward(exchange as Admitted, context);
 	return failed ?? pipeline.protect(exchange, context);
 }

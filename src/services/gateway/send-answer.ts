@@ -60,6 +60,15 @@ function cheapestEncoding({ answerBody, answerBytes }: Exchange): 'latin1' | 'ut
 	return answerBody.length === answerBytes ? 'latin1' : 'utf8';
 }
 
+/** No Content: browsers take any status of success. */
+export const PREFLIGHT_STATUS = 204;
+
+/** Answers the preflight of a web page. */
+export function sendPreflight(exchange: Exchange): void {
+	exchange.response.writeHead(PREFLIGHT_STATUS, commonHeaders(exchange));
+	exchange.response.end();
+}
+
 /** Sends the problem document of a fault. `closing` ends the connection after it. */
 export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean): void {
 	const { status } = FAULTS[outcome.code];
@@ -87,6 +96,7 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 
 function commonHeaders(exchange: Exchange): string[] {
 	const headers: string[] = ['x-request-id', exchange.requestId, ...SECURITY_HEADERS];
+	for (const part of exchange.corsFields) headers.push(part);
 	if (exchange.rateLimitPolicy !== '') {
 		headers.push('ratelimit-policy', exchange.rateLimitPolicy, 'ratelimit', exchange.rateLimit);
 	}
