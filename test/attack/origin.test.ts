@@ -17,7 +17,10 @@ let atOpen: TestPartner;
 before(async () => {
 	closed = await startTestGateway();
 	open = await startTestGateway(PIPELINE, {
-		cors: { origins: [PAGE, 'https://other.partner.example:8443'], credentials: true, maxAgeSeconds: 600 },
+		api: (api) => ({
+			...api,
+			cors: { origins: [PAGE, 'https://other.partner.example:8443'], credentials: true, maxAgeSeconds: 600 },
+		}),
 	});
 	atClosed = await closed.onboard();
 	atOpen = await open.onboard();

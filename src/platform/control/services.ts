@@ -15,7 +15,9 @@ import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
+import { parseSocketAddress } from '../../domain/network/ip-address.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
+import { sourceOf } from '../../domain/network/source.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
@@ -103,11 +105,17 @@ function openAuthorizationServer(
 	connectionOf: TrustedReader['connectionOf'],
 ): Listener {
 	const { configuration } = options;
+	const sources = {
+		throttle: attachSourceThrottle(options.sources),
+		protection: compileListenerProtection(configuration.listeners.authorizationServer.protection),
+	};
 	const handle = createAuthorizationServer({
 		issuer: configuration.issuer,
 		catalogue: () => options.catalogue,
 		directory: () => options.directory,
 		clientCertificate: (request) => connectionOf(request).certificate ?? fail(NO_CERTIFICATE),
+		connection: connectionOf,
+		sources,
 		signingKeys: options.tokenKeys,
 		assertionKeys: publicJwkSet(options.assertionKeys),
 		audit: options.audit,
@@ -127,7 +135,7 @@ function openAuthorizationServer(
 			if (request.url?.startsWith(EST_PATH) === true) est(request, response);
 			else handle(request, response);
 		},
-		onRefusal: recordRefusal(options.audit, 'token.refused', requestId),
+		onRefusal: recordRefusal(options, 'token.refused', requestId),
 	});
 }
 
@@ -193,7 +201,7 @@ function openAdminApi(
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
 		},
-		onRefusal: recordRefusal(options.audit, 'admin.request', requestId),
+		onRefusal: recordRefusal(options, 'admin.request', requestId),
 	});
 }
 
@@ -241,9 +249,11 @@ function createTrustedReader({ authorities, configuration }: ServicesOptions, na
 	};
 }
 
-function recordRefusal(audit: AuditSink, type: string, newRequestId: () => string): RefusalListener {
+function recordRefusal({ audit, sources }: ServicesOptions, type: string, newRequestId: () => string): RefusalListener {
+	const throttle = attachSourceThrottle(sources);
 	return (socket, { code }) => {
 		const requestId = newRequestId();
+		throttle.failed(sourceOf(parseSocketAddress(addressOf(socket)), undefined), code, systemClock.nowMs());
 		audit.recordBuffered({
 			time: new Date(systemClock.nowMs()).toISOString(),
 			type,

@@ -13,6 +13,7 @@ import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts'
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
+import { whereFrom } from '../../domain/network/request-origin.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
@@ -28,7 +29,6 @@ import { unwrap } from '../../kernel/result.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import { createGatewayContext } from '../../services/gateway/snapshot.ts';
-import { whereFrom } from '../../services/gateway/throttle-source.ts';
 import type { FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
 import { createUpstreams } from './upstreams.ts';
 

@@ -7,6 +7,8 @@ import type { ApiVersion } from '../../domain/api/api.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { CertificateCredential } from '../../domain/client/credential.ts';
 import type { AuditEntry } from '../../domain/ledger/audit-entry.ts';
+import type { Source } from '../../domain/network/source.ts';
+import type { SourceThrottle } from '../../domain/network/source-throttle.ts';
 import type { Partner } from '../../domain/partner/partner.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
@@ -14,7 +16,7 @@ import type { RegistryChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import type { PublicJwkSet, SigningKey } from '../../domain/token/signing-key.ts';
 import { ManualClock } from '../../kernel/clock.ts';
-import { fault } from '../../kernel/faults.ts';
+import { type FaultCode, fault } from '../../kernel/faults.ts';
 import { newId } from '../../kernel/ids.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { fail, ok } from '../../kernel/result.ts';
@@ -154,6 +156,18 @@ export class RecordingAudit {
 	}
 }
 
+/** Keeps the failures that it is told of, and refuses for as long as it is told to. */
+export class RecordingThrottle implements SourceThrottle {
+	readonly failures: string[] = [];
+	waitSeconds = 0;
+	admit(): number {
+		return this.waitSeconds;
+	}
+	failed({ key }: Source, code: FaultCode): void {
+		this.failures.push(`${key} ${code}`);
+	}
+}
+
 /** Everything that the server needs but the certificate reader. */
 export function makeDeps(
 	members: readonly Member[],
@@ -166,6 +180,12 @@ export function makeDeps(
 		directory: () => directory,
 		signingKeys: [tokenKey],
 		assertionKeys,
+		connection: (request) => ({
+			address: request.socket.remoteAddress ?? '',
+			serverName: undefined,
+			certificate: undefined,
+		}),
+		sources: { throttle: new RecordingThrottle(), protection: { admits: () => true, trustedHops: undefined } },
 		clock,
 		random: systemRandom,
 		requestId: () => `req-${++requests}`,

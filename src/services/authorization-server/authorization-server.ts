@@ -4,6 +4,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
+import type { Connection } from '../../domain/certificate/connection.ts';
+import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
@@ -35,6 +37,10 @@ export interface AuthorizationServerDeps {
 	readonly signingKeys: readonly SigningKey[];
 	/** The public keys of `Sallyport-Assertion`, published here for the internal services. */
 	readonly assertionKeys: PublicJwkSet;
+	/** What is known of the connection of a request. */
+	readonly connection: (request: IncomingMessage) => Connection;
+	/** What the source of a token request is held against. */
+	readonly sources: SourceProtection;
 	readonly audit: AuditSink;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -58,6 +64,8 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		products: () => catalogueView().products,
 		directory: deps.directory,
 		clientCertificate: deps.clientCertificate,
+		connection: deps.connection,
+		sources: deps.sources,
 		audit: deps.audit,
 		clock: deps.clock,
 		random: deps.random,

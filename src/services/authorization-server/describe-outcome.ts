@@ -12,6 +12,8 @@ export interface TokenRequestContext {
 	/** The verdict on the certificate; undefined when it could not be reached. */
 	readonly certificate: Result<PresentedCertificate, Fault> | undefined;
 	readonly address: string | undefined;
+	/** The trusted hop that the address was learned from. */
+	readonly peer: string | undefined;
 	readonly requestId: string;
 	readonly nowMs: number;
 	readonly directory: Directory;
@@ -46,10 +48,11 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 }
 
 /** A known certificate names its client also when the client was refused: that is whom an operator will look for. */
-function actorOf(thumbprint: string | undefined, { address, directory }: TokenRequestContext): AuditActor {
+function actorOf(thumbprint: string | undefined, { address, peer, directory }: TokenRequestContext): AuditActor {
 	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
 	return {
 		...(credential && { partner: credential.partnerId, client: credential.clientId, credential: credential.id }),
 		...(address !== undefined && { address }),
+		...(peer !== undefined && { peer }),
 	};
 }

@@ -3,6 +3,8 @@
 // RFC 6749 §3.2, §4.4 and §5.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { Connection } from '../../domain/certificate/connection.ts';
+import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { ProductResources } from '../../domain/token/decide-grant.ts';
 import type { JwtSigner } from '../../domain/token/jwt.ts';
@@ -10,6 +12,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, type Result } from '../../kernel/result.ts';
+import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
 import { authenticateClient, type PresentedCertificate } from './authenticate-client.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
 import { describeOutcome } from './describe-outcome.ts';
@@ -24,6 +27,9 @@ export interface TokenEndpointDeps {
 	readonly products: () => ProductResources;
 	readonly directory: () => Directory;
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	/** What is known of the connection of a request, and what its source is held against. */
+	readonly connection: (request: IncomingMessage) => Connection;
+	readonly sources: SourceProtection;
 	readonly audit: AuditSink;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -39,20 +45,22 @@ export async function answerTokenRequest(
 	deps: TokenEndpointDeps,
 ): Promise<void> {
 	// Asked for before the first wait: a connection that has gone away no longer shows its certificate or its address.
-	const address = request.socket.remoteAddress;
+	const origin = findCaller(request, deps);
 	let certificate: Result<PresentedCertificate, Fault> | undefined;
 	let outcome: Result<IssuedToken, Fault>;
 	try {
 		certificate = deps.clientCertificate(request);
-		outcome = await decide(request, certificate, deps);
+		outcome = origin.refused === undefined ? await decide(request, certificate, origin, deps) : fail(origin.refused);
 	} catch (error) {
 		deps.reportBug(error, requestId);
 		outcome = fail(fault('internal_error', 'Try again later; quote the request id if it stays.'));
 	}
+	if (!outcome.ok) deps.sources.throttle.failed(origin.source, outcome.fault.code, deps.clock.nowMs());
 	deps.audit.recordBuffered(
 		describeOutcome(outcome, {
 			certificate,
-			address,
+			address: origin.text,
+			peer: origin.peer,
 			requestId,
 			nowMs: deps.clock.nowMs(),
 			directory: deps.directory(),
@@ -75,6 +83,7 @@ function renderToken(issued: IssuedToken): string {
 async function decide(
 	request: IncomingMessage,
 	certificate: Result<PresentedCertificate, Fault>,
+	caller: Caller,
 	deps: TokenEndpointDeps,
 ): Promise<Result<IssuedToken, Fault>> {
 	const read = await readTokenRequest(request, deps.bodyTimeoutMs);
@@ -84,6 +93,8 @@ async function decide(
 	const nowMs = deps.clock.nowMs();
 	const authenticated = authenticateClient(certificate, read.value.clientId, directory, nowMs);
 	if (!authenticated.ok) return authenticated;
+	const elsewhere = judgeCallerAddress(caller, authenticated.value.client, directory);
+	if (elsewhere !== undefined) return fail(elsewhere);
 	if (!deps.audit.isAccepting()) {
 		return fail(
 			fault('oauth_temporarily_unavailable', 'No token can be issued now. Try again later.', { retryAfterSeconds: 5 }),

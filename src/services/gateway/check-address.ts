@@ -1,10 +1,10 @@
 // Stage checkAddress: does the partner call from where it said that it would? A partner may have a list of networks; with
 // one, a stolen key and token are worth nothing anywhere else.
+import { whereFrom } from '../../domain/network/request-origin.ts';
 import { isAllowedForPartner } from '../../domain/partner/allowed-networks.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
-import { whereFrom } from './throttle-source.ts';
 
 /** Refuses a caller whose partner has a list of networks that its address is not in. */
 export function checkAddress(exchange: Exchange, context: GatewayContext): Fault | undefined {

@@ -4,11 +4,11 @@ import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
+import type { RequestOrigin } from '../../domain/network/request-origin.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { GatewayRoute } from './compile-route.ts';
-import type { RequestOrigin } from './throttle-source.ts';
 import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
 
 /** Whom the request speaks for, once it is authenticated. */

@@ -1,10 +1,9 @@
 // What happens always, also after a refusal: one ledger entry and one observation of the metrics per request. An entry
 // names records by id and the operation by its key; it holds no value of a parameter, header, body or token.
-import type { Connection } from '../../domain/certificate/connection.ts';
 import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts';
+import { whereFrom } from '../../domain/network/request-origin.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
-import { whereFrom } from './throttle-source.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Writes the entry of an exchange down. Resolves, for durable operations, once it is on disk; rejects if it cannot be. */
@@ -67,8 +66,7 @@ export function describeExchange(
 function describeActor(exchange: Exchange): AuditActor {
 	const { certificate } = exchange.connection;
 	const { principal } = exchange;
-	const address = exchange.origin?.text ?? exchange.connection.address;
-	const peer = peerOf(exchange.connection, address);
+	const { text: address, peer } = exchange.origin ?? whereFrom(exchange.connection);
 	if (principal !== undefined) {
 		return {
 			partner: principal.client.partnerId,
@@ -82,11 +80,6 @@ function describeActor(exchange: Exchange): AuditActor {
 		return { partner: certificate.value.partnerId, ...clientOf(certificate.value.clientId), address, peer };
 	}
 	return { address, peer };
-}
-
-/** The hop that the client's address was learned from; undefined where the client connects itself. */
-function peerOf(connection: Connection, address: string): string | undefined {
-	return connection.peerAddress ?? (connection.address === address ? undefined : connection.address);
 }
 
 function clientOf(client: string | undefined): { readonly client: string } | undefined {

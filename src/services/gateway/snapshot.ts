@@ -7,6 +7,7 @@ import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LimitCounter } from '../../domain/limit/limit-counter.ts';
 import { type CompiledLimits, compileLimits } from '../../domain/limit/spend-limit.ts';
+import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import { areGranted, type CompiledGrants, compileGrants } from '../../domain/policy/authorize-resource.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
@@ -20,7 +21,6 @@ import { createPooledRandom } from '../../kernel/pooled-random.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
-import type { SourceProtection } from './throttle-source.ts';
 
 export interface GatewayDependencies {
 	readonly catalogue: Catalogue;
