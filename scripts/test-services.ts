@@ -19,8 +19,9 @@ const SERVICES: readonly Service[] = [
 	{ package: 'curl', check: ['curl', '--version'], use: 'independent client' },
 	{ package: 'softhsm2', check: ['softhsm2-util', '--version'], use: 'a PKCS #11 token in software' },
 	{ package: 'opensc', check: ['which', 'pkcs11-tool'], use: 'makes keys in the token, and tries to take them out' },
-	{ package: 'haproxy', check: ['haproxy', '-v'], use: 'peer of the benchmarks' },
-	{ package: 'nginx', check: ['nginx', '-v'], use: 'peer of the benchmarks' },
+	{ package: 'haproxy', check: ['haproxy', '-v'], use: 'peer of the benchmarks, judge behind the gateway' },
+	{ package: 'nginx', check: ['nginx', '-v'], use: 'peer of the benchmarks, judge behind the gateway' },
+	{ package: 'apache2', check: ['apache2', '-v'], use: 'judge behind the gateway' },
 ];
 
 const missing = SERVICES.filter((service) => !isInstalled(service));
