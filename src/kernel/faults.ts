@@ -182,6 +182,13 @@ export const FAULTS = {
 		oauthError: 'invalid_target',
 		retry: 'after-change',
 	},
+	oauth_too_many_failures: {
+		owner: 'policy',
+		status: 429,
+		title: 'Authentication has failed too often',
+		oauthError: 'temporarily_unavailable',
+		retry: 'later',
+	},
 	oauth_temporarily_unavailable: {
 		owner: 'platform',
 		status: 503,

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Connection } from '../../domain/certificate/connection.ts';
+import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import type { ClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { readPeerFacts } from './peer-facts.ts';
@@ -32,5 +33,6 @@ function judge(socket: TLSSocket, verifier: ClientCertificateVerifier, clock: Cl
 		proxyFields: facts.proxyFields,
 		serverName: facts.serverName,
 		certificate: facts.certificate === undefined ? undefined : verifier.verify(facts.certificate, clock.nowMs()),
+		thumbprint: facts.certificate === undefined ? undefined : certificateThumbprint(facts.certificate),
 	};
 }

@@ -15,4 +15,9 @@ export interface Connection {
 	readonly serverName: string | undefined;
 	/** The verdict on the client certificate at the time of the handshake; undefined when none was presented. */
 	readonly certificate: Result<VerifiedCertificate, Fault> | undefined;
+	/**
+	 * base64url SHA-256 of the certificate that was presented, whether it is one of ours or not: the peer has proven that
+	 * it holds its key, and nothing more. Undefined when none was presented.
+	 */
+	readonly thumbprint?: string | undefined;
 }

@@ -10,7 +10,6 @@ import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink
 import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts';
 import { attachSourceThrottle, createSharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts';
-import type { Store } from '../../adapters/store/store.ts';
 import { renderCredentialMetrics } from '../../adapters/telemetry/credential-metrics.ts';
 import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
@@ -19,6 +18,7 @@ import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
 import { type Authorities, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
+import { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
 import { activeSigningKey, loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
@@ -29,7 +29,7 @@ import type { Secret } from '../../kernel/secret.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
 import type { TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
-import { openStore } from '../store/open-store.ts';
+import { openStore, type PlatformStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
@@ -209,6 +209,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 
 	// Step 4: the gateway threads, from the state of the registry.
 	const directory = new Directory(await readDirectoryState(store.registry, systemClock));
+	const uses = new CredentialUses();
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
@@ -288,6 +289,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		catalogue,
 		directory,
 		store: store.registry,
+		usedProofs: store.usedProofs,
+		uses,
 		authorities,
 		publisher,
 		audit,
@@ -321,6 +324,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void revokeSuperseded({ store: store.registry, audit, publisher, clock: systemClock, log });
 			void publicListener?.refresh();
 			void credentialJobs.run();
+			void recordUses(store, uses, log);
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];
@@ -353,6 +357,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 			await ledger.stop();
 			await keyRing.close();
+			await recordUses(store, uses, log);
 			await store.close();
 			await closePrivately(privateListener);
 			log.info('the platform has stopped');
@@ -427,13 +432,23 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 }
 
 /** Forgets what has expired, so that store and memory stay bounded by what lives. */
-async function sweep(store: Store, directory: Directory, log: Log): Promise<void> {
+async function sweep(store: PlatformStore, directory: Directory, log: Log): Promise<void> {
 	try {
 		directory.forgetExpired(nowSeconds(systemClock));
 		await store.registry.revocations.deleteExpired(nowSeconds(systemClock));
+		await store.usedProofs.forgetStale(nowSeconds(systemClock));
 		await store.registry.idempotency.deleteExpired(systemClock.nowMs());
 	} catch (thrown) {
 		log.error('what has expired could not be removed from the store', describeError(thrown));
+	}
+}
+
+/** Writes down which credentials were used. What is lost in a crash is a minute of it, which nothing is decided from. */
+async function recordUses(store: PlatformStore, uses: CredentialUses, log: Log): Promise<void> {
+	try {
+		await store.registry.credentialUses.record(uses.take());
+	} catch (thrown) {
+		log.error('the last uses of credentials could not be stored', describeError(thrown));
 	}
 }
 

@@ -13,6 +13,7 @@ import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certif
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
+import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import { parseSocketAddress } from '../../domain/network/ip-address.ts';
@@ -21,6 +22,7 @@ import { sourceOf } from '../../domain/network/source.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { UsedProofs } from '../../domain/token/used-proofs.ts';
 import { publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { FAULTS, fault } from '../../kernel/faults.ts';
@@ -45,6 +47,9 @@ export interface ServicesOptions {
 	readonly directory: Directory;
 	readonly store: RegistryStore;
 	readonly authorities: AuthoritySet;
+	readonly usedProofs: UsedProofs;
+	/** Gathers which credentials the authorization server sees used. */
+	readonly uses: CredentialUses;
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly ledgerDirectory: string;
@@ -116,6 +121,8 @@ function openAuthorizationServer(
 		clientCertificate: (request) => connectionOf(request).certificate ?? fail(NO_CERTIFICATE),
 		connection: connectionOf,
 		sources,
+		usedProofs: options.usedProofs,
+		uses: options.uses,
 		signingKeys: options.tokenKeys,
 		assertionKeys: publicJwkSet(options.assertionKeys),
 		audit: options.audit,

@@ -1,73 +1,263 @@
-// Decides which client asks, from the certificate of the connection and nothing else. The certificate's chain and SPIFFE
-// id were verified by our own code before; here its exact thumbprint must be a live credential of a live client of a
-// live partner, now. RFC 8705 §2.1, narrowed: the thumbprint is registered, not a subject name.
-import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
+// Decides which client asks. One order for all methods: what the evidence claims, whether another attempt is looked at,
+// what it proves, whether client and partner are active, and last whether a one-time proof is new.
+// Everything that the registry refuses has one and the same answer, so that nobody learns what is registered; the
+// difference is in the record.
+import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Client } from '../../domain/client/client.ts';
-import { credentialEndMs, type ThumbprintCredential } from '../../domain/client/credential.ts';
+import { type Credential, credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
+import type { CredentialUses } from '../../domain/client/credential-uses.ts';
+import type { Attempt, FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
+import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
+import { type ClaimedAssertion, readClientAssertion } from '../../domain/token/client-assertion.ts';
+import { type UsedProofs, UsedProofsOverloaded } from '../../domain/token/used-proofs.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { parseId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-
-/** What this server needs to know of a verified client certificate. */
-export type PresentedCertificate = Pick<
-	VerifiedCertificate,
-	'thumbprint' | 'profile' | 'partnerId' | 'clientId' | 'notBeforeMs' | 'notAfterMs'
->;
+import type { Secret } from '../../kernel/secret.ts';
+import { type ConnectionProof, sourceNetwork } from './connection-proof.ts';
+import type { ClientEvidence } from './client-evidence.ts';
+import { proveClient, type ReadEvidence } from './prove-client.ts';
 
 /** A client that has proven who it is. */
 export interface AuthenticatedClient {
 	readonly client: Client;
-	readonly credential: ThumbprintCredential;
+	readonly credential: Credential;
 	/** When the certificate, or the credential, ends: no token may outlive it. */
 	readonly notAfterMs: number;
 }
 
-/**
- * Authenticates the client. `requestedClientId` is the optional parameter `client_id`, which must agree.
- * Everything that the registry refuses has one and the same answer, so that nobody learns what is registered; the
- * difference is in `internal`, for the log.
- */
-export function authenticateClient(
-	certificate: Result<PresentedCertificate, Fault>,
-	requestedClientId: string | undefined,
+/** What came of it, for the answer and for the record. */
+export interface Authentication {
+	readonly outcome: Result<AuthenticatedClient, Fault>;
+	/** The registered client that the sender says to be, and the credential that it names; proven only if `outcome` is. */
+	readonly claimed: { readonly client?: Client; readonly credential?: Credential };
+}
+
+/** What authenticating needs. */
+export interface AuthenticationDeps {
+	readonly issuer: string;
+	readonly directory: () => Directory;
+	readonly assertionKeys: AssertionKeys;
+	readonly usedProofs: UsedProofs;
+	readonly failures: FailureLimit;
+	readonly uses: CredentialUses;
+}
+
+/** Authenticates the client of a request. Waits for nothing but the memory of used proofs. */
+export async function authenticateClient(
+	evidence: ClientEvidence,
+	caller: ConnectionProof,
+	nowMs: number,
+	deps: AuthenticationDeps,
+): Promise<Authentication> {
+	const directory = deps.directory();
+	const claim = readClaim(evidence, caller, directory, nowMs, deps.issuer);
+	const { client, credential } = claim;
+	const claimed = { ...(client && { client }), ...(credential && { credential }) };
+	const attempt: Attempt = {
+		source: sourceNetwork(caller.address),
+		clientId: claim.clientId,
+		isRegistered: client !== undefined,
+		credentialId: credential?.id,
+	};
+	// Step 1: who has failed too often is not looked at.
+	const waitSeconds = deps.failures.waitSeconds(attempt);
+	if (waitSeconds > 0) return { outcome: fail(tooManyFailures(waitSeconds)), claimed };
+	// Step 2: what is proven.
+	const judged: Judged =
+		claim.refusal === undefined
+			? judge(claim, evidence.kind, caller, directory, nowMs, deps)
+			: { refusal: claim.refusal, credential };
+	if (judged.refusal !== undefined) {
+		deps.failures.recordFailure(attempt);
+		const meant = judged.credential ?? credential;
+		return { outcome: fail(judged.refusal), claimed: { ...claimed, ...(meant && { credential: meant }) } };
+	}
+	// Step 3: a proof that may be used once is used now, by exactly one of all who send it.
+	const { proven } = judged;
+	if (claim.assertion !== undefined) {
+		const refusal = await useAssertion(claim.assertion, proven.client, deps);
+		if (refusal !== undefined) {
+			deps.failures.recordFailure(attempt);
+			return { outcome: fail(refusal), claimed: { client: proven.client, credential: proven.credential } };
+		}
+	}
+	deps.failures.recordSuccess(attempt);
+	deps.uses.note(proven.credential.id, nowMs);
+	return { outcome: ok(proven), claimed: { client: proven.client, credential: proven.credential } };
+}
+
+interface Claim {
+	/** The id that was sent, somebody's or not. */
+	readonly clientId?: string | undefined;
+	readonly client?: Client | undefined;
+	readonly credential?: Credential | undefined;
+	readonly assertion?: ClaimedAssertion;
+	readonly secret?: Secret;
+	/** Set when the evidence is of no use whoever sent it. The sender may be told why: it says nothing of the registry. */
+	readonly refusal?: Fault;
+}
+
+function readClaim(
+	evidence: ClientEvidence,
+	caller: ConnectionProof,
 	directory: Directory,
 	nowMs: number,
-): Result<AuthenticatedClient, Fault> {
-	if (!certificate.ok) return refuseCertificate(certificate.fault);
-	const { thumbprint, profile, partnerId, clientId, notBeforeMs, notAfterMs } = certificate.value;
-	if (profile !== 'partner-client') return refuse('certificate profile');
-	const credential = directory.credentialByThumbprint(thumbprint);
-	if (credential === undefined) return refuse('unknown certificate');
-	if (credential.partnerId !== partnerId || credential.clientId !== clientId)
-		return refuse('certificate of another client');
-	if (credential.status !== 'active') return refuse('credential_revoked');
-	const dates = {
-		notBeforeMs: Math.max(notBeforeMs, credential.notBeforeMs),
-		notAfterMs: Math.min(notAfterMs, credentialEndMs(credential)),
-	};
-	const untimely = judgeCertificateDates(dates, nowMs);
-	if (untimely !== undefined) return refuseCertificate(untimely);
-	const client = directory.client(credential.clientId);
-	if (client === undefined || client.partnerId !== credential.partnerId) return refuse('unknown client');
-	// SECURITY: one method for a client, chosen at its registration. test/conformance/authorization/
-	if (client.authenticationMethod !== 'tls_client_auth' || client.senderConstraint !== 'mtls') {
-		return refuse('unregistered authentication method');
+	issuer: string,
+): Claim {
+	if (evidence.kind === 'certificate') return readCertificateClaim(evidence.clientId, caller, directory, nowMs);
+	if (evidence.kind !== 'assertion') {
+		const { clientId, secret } = evidence;
+		return { clientId, client: findClient(clientId, directory), secret };
 	}
-	if (client.status !== 'active') return refuse('client_disabled');
-	if (directory.partner(client.partnerId)?.status !== 'active') return refuse('partner_suspended');
-	if (requestedClientId !== undefined && requestedClientId !== client.id) return refuse('client_id of another client');
-	return ok({ client, credential, notAfterMs: dates.notAfterMs });
+	const assertion = readClientAssertion(evidence.assertion.reveal(), issuer, nowMs);
+	if (!assertion.ok) {
+		const { clientId } = evidence;
+		const refusal = fault('oauth_invalid_client', assertion.fault, { internal: `assertion: ${assertion.fault}` });
+		return { clientId, client: findClient(clientId, directory), refusal };
+	}
+	const { clientId, keyId } = assertion.value;
+	const client = findClient(clientId, directory);
+	const credential =
+		client && directory.activeCredentialsOfKind(client.id, 'public-key').find((one) => one.keyId === keyId);
+	const claim = { clientId, client, credential, assertion: assertion.value };
+	const isOther = evidence.clientId !== undefined && evidence.clientId !== clientId;
+	return isOther ? { ...claim, refusal: refuse('assertion', 'client_id of another client') } : claim;
+}
+
+function readCertificateClaim(
+	requestedId: string | undefined,
+	{ certificate, thumbprint }: ConnectionProof,
+	directory: Directory,
+	nowMs: number,
+): Claim {
+	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
+	const client = credential && directory.client(credential.clientId);
+	const claim = { clientId: client?.id, client, credential };
+	const refusal = judgeCertificate(certificate, credential, nowMs);
+	if (refusal !== undefined) return { ...claim, refusal };
+	if (requestedId === undefined || requestedId === client?.id) return claim;
+	return { ...claim, refusal: refuse('certificate', 'client_id of another client') };
+}
+
+/** One that was registered by its thumbprint need not be one of ours; any other one must. */
+function judgeCertificate(
+	certificate: ConnectionProof['certificate'],
+	credential: Credential | undefined,
+	nowMs: number,
+): Fault | undefined {
+	if (credential?.kind === 'self-signed-certificate') return undefined;
+	if (!certificate.ok) return refuseCertificate(certificate.fault);
+	const { profile, partnerId, clientId } = certificate.value;
+	if (profile !== 'partner-client') return refuse('certificate', 'certificate profile');
+	if (credential !== undefined && (credential.partnerId !== partnerId || credential.clientId !== clientId)) {
+		return refuse('certificate', 'certificate of another client');
+	}
+	const untimely = judgeCertificateDates(certificate.value, nowMs);
+	return untimely === undefined ? undefined : refuseCertificate(untimely);
 }
 
 /** A refusal that concerns the certificate alone says nothing about the registry, and may explain itself. */
-function refuseCertificate({ code, detail, internal }: Fault): { readonly ok: false; readonly fault: Fault } {
-	return fail(fault('oauth_invalid_client', detail, { internal: internal ?? code }));
+function refuseCertificate({ code, detail, internal }: Fault): Fault {
+	return fault('oauth_invalid_client', detail, { internal: internal ?? code });
 }
 
-function refuse(internal: string): { readonly ok: false; readonly fault: Fault } {
-	return fail(
-		fault('oauth_invalid_client', 'The client certificate does not belong to a client that may ask for tokens.', {
-			internal,
-		}),
-	);
+/**
+ * Looks once more, after a wait, whether client and credential are what they were: a revocation that came in the meantime
+ * counts.
+ */
+export function stillIs(
+	{ client, credential, notAfterMs }: AuthenticatedClient,
+	directory: Directory,
+	nowMs: number,
+): Result<AuthenticatedClient, Fault> {
+	const clientNow = directory.client(client.id);
+	const credentialNow = directory.credential(credential.id);
+	const cause =
+		clientNow === undefined || credentialNow === undefined
+			? 'unknown client'
+			: (judgeStatus(clientNow, directory) ??
+				(isCredentialLive(credentialNow, nowMs) ? undefined : 'credential_revoked'));
+	if (cause !== undefined || clientNow === undefined || credentialNow === undefined) {
+		return fail(fault('oauth_invalid_client', 'The client may no longer ask for tokens.', { internal: cause ?? '' }));
+	}
+	return ok({ client: clientNow, credential: credentialNow, notAfterMs });
+}
+
+type Judged =
+	| { readonly refusal: Fault; readonly credential?: Credential | undefined }
+	| { readonly refusal?: undefined; readonly proven: AuthenticatedClient };
+
+function judge(
+	claim: Claim,
+	kind: ClientEvidence['kind'],
+	caller: ConnectionProof,
+	directory: Directory,
+	nowMs: number,
+	deps: AuthenticationDeps,
+): Judged {
+	const evidence: ReadEvidence = {
+		kind,
+		caller,
+		...(claim.assertion && { assertion: claim.assertion }),
+		...(claim.secret && { secret: claim.secret }),
+	};
+	const proof = proveClient(evidence, claim.client, { directory, keys: deps.assertionKeys, nowMs });
+	const { client } = claim;
+	if (!proof.ok || client === undefined) {
+		const { cause, credential } = proof.ok ? { cause: 'unknown client' } : proof.fault;
+		return { refusal: refuse(kind, cause), credential };
+	}
+	const credential = proof.value;
+	// The status is judged after the proof, so that nobody learns it who cannot prove to be the client.
+	const inactive = judgeStatus(client, directory);
+	if (inactive !== undefined) return { refusal: refuse(kind, inactive), credential };
+	const certificateEndMs =
+		credential.kind === 'certificate' && caller.certificate.ok ? caller.certificate.value.notAfterMs : Infinity;
+	return { proven: { client, credential, notAfterMs: Math.min(credentialEndMs(credential), certificateEndMs) } };
+}
+
+function judgeStatus(client: Client, directory: Directory): string | undefined {
+	if (client.status !== 'active') return 'client_disabled';
+	return directory.partner(client.partnerId)?.status === 'active' ? undefined : 'partner_suspended';
+}
+
+/** SECURITY: of all who send the same assertion, at once or later, one is let in. test/conformance/authorization/replay.test.ts */
+async function useAssertion(
+	{ jti, staleAtSeconds }: ClaimedAssertion,
+	client: Client,
+	{ usedProofs }: AuthenticationDeps,
+): Promise<Fault | undefined> {
+	try {
+		const isNew = await usedProofs.use({ kind: 'client-assertion', owner: client.id, jti, staleAtSeconds });
+		return isNew ? undefined : refuse('assertion', 'assertion was used before');
+	} catch (error) {
+		// Fail closed: whether it was used cannot be known, so nobody is let in by it.
+		const internal = error instanceof UsedProofsOverloaded ? error.message : 'used proofs cannot be remembered now';
+		const detail = 'No token can be issued now. Try again later, with a new client assertion.';
+		return fault('oauth_temporarily_unavailable', detail, { retryAfterSeconds: 5, internal });
+	}
+}
+
+const REFUSALS = {
+	certificate: 'The client certificate does not belong to a client that may ask for tokens.',
+	assertion: 'The client assertion does not prove a client that may ask for tokens.',
+	basic: 'The client_id and secret are not those of a client that may ask for tokens.',
+	post: 'The client_id and secret are not those of a client that may ask for tokens.',
+} as const satisfies Record<ClientEvidence['kind'], string>;
+
+function refuse(kind: ClientEvidence['kind'], internal: string): Fault {
+	return fault('oauth_invalid_client', REFUSALS[kind], { internal });
+}
+
+function tooManyFailures(retryAfterSeconds: number): Fault {
+	return fault('oauth_too_many_failures', 'Authentication has failed too often. Try again later.', {
+		retryAfterSeconds,
+	});
+}
+
+function findClient(id: string | undefined, directory: Directory): Client | undefined {
+	const clientId = parseId('cli', id);
+	return clientId === undefined ? undefined : directory.client(clientId);
 }

@@ -12,7 +12,7 @@ import {
 	startWorld,
 	tokenKey,
 	type World,
-} from './authorization-server.test-support.ts';
+} from '../../../test/fixture/token-world.ts';
 
 const METADATA = '/.well-known/oauth-authorization-server';
 const retiredKey = { ...makeSigningKey('retired-key'), state: 'retired' } as const;

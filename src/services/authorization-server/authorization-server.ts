@@ -6,16 +6,20 @@ import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { SourceProtection } from '../../domain/network/request-origin.ts';
+import type { CredentialUses } from '../../domain/client/credential-uses.ts';
+import { FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
 import { createJwtSigner } from '../../domain/token/jwt.ts';
+import { createAssertionKeys } from '../../domain/token/assertion-keys.ts';
+import type { UsedProofs } from '../../domain/token/used-proofs.ts';
 import { activeSigningKey, type PublicJwkSet, publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { PresentedCertificate } from './authenticate-client.ts';
+import type { PresentedCertificate } from './connection-proof.ts';
 import { metadataPath, PATHS, renderMetadata } from './metadata.ts';
 import { sendDocument, sendProblem } from './respond.ts';
 import { answerTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
@@ -33,6 +37,12 @@ export interface AuthorizationServerDeps {
 	 * Called once per request; dates, revocation and registration are judged here afterwards.
 	 */
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	/** Shared by all servers that accept the same client assertions. */
+	readonly usedProofs: UsedProofs;
+	/** Counts failed authentications; its own when absent. */
+	readonly failures?: FailureLimit;
+	/** Told which credentials are used. */
+	readonly uses: CredentialUses;
 	/** The active one signs access tokens, all are published. */
 	readonly signingKeys: readonly SigningKey[];
 	/** The public keys of `Sallyport-Assertion`, published here for the internal services. */
@@ -66,6 +76,14 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		clientCertificate: deps.clientCertificate,
 		connection: deps.connection,
 		sources: deps.sources,
+		authentication: {
+			issuer: deps.issuer,
+			directory: deps.directory,
+			assertionKeys: createAssertionKeys(deps.random),
+			usedProofs: deps.usedProofs,
+			failures: deps.failures ?? new FailureLimit(deps.clock),
+			uses: deps.uses,
+		},
 		audit: deps.audit,
 		clock: deps.clock,
 		random: deps.random,

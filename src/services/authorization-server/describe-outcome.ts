@@ -4,16 +4,18 @@ import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts'
 import type { Directory } from '../../domain/registry/directory.ts';
 import { type Fault, faultKind } from '../../kernel/faults.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { PresentedCertificate } from './authenticate-client.ts';
+import type { Authentication } from './authenticate-client.ts';
+import type { ConnectionProof } from './connection-proof.ts';
 import type { IssuedToken } from './issue-token.ts';
 
 /** Where and from whom a token request came. */
 export interface TokenRequestContext {
-	/** The verdict on the certificate; undefined when it could not be reached. */
-	readonly certificate: Result<PresentedCertificate, Fault> | undefined;
-	readonly address: string | undefined;
+	/** Undefined when the connection could not be asked. */
+	readonly caller: ConnectionProof | undefined;
 	/** The trusted hop that the address was learned from. */
 	readonly peer: string | undefined;
+	/** Undefined when the request was refused before. */
+	readonly authentication: Authentication | undefined;
 	readonly requestId: string;
 	readonly nowMs: number;
 	readonly directory: Directory;
@@ -21,11 +23,13 @@ export interface TokenRequestContext {
 
 /** Makes the audit entry of a token request: `token.issued` or `token.refused`. */
 export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: TokenRequestContext): AuditEntry {
-	const certificate = context.certificate?.ok === true ? context.certificate.value.thumbprint : undefined;
+	const { caller, authentication } = context;
+	const certificate = caller?.certificate.ok === true ? caller.certificate.value.thumbprint : undefined;
+	const actor = actorOf(certificate, context);
 	const common = {
 		time: new Date(context.nowMs).toISOString(),
 		requestId: context.requestId,
-		actor: actorOf(certificate, context),
+		actor,
 	};
 	if (outcome.ok) {
 		const { jti, scope, resource, expiresAtSeconds } = outcome.value;
@@ -34,7 +38,14 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 			type: 'token.issued',
 			decision: 'permit',
 			status: 200,
-			facts: { jti, scope, resource, expires_at: new Date(expiresAtSeconds * 1000).toISOString(), certificate },
+			facts: {
+				jti,
+				scope,
+				resource,
+				expires_at: new Date(expiresAtSeconds * 1000).toISOString(),
+				method: authentication?.claimed.client?.authenticationMethod,
+				certificate,
+			},
 		};
 	}
 	return {
@@ -43,16 +54,36 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 		decision: 'deny',
 		reason: outcome.fault.code,
 		status: faultKind(outcome.fault).status,
-		facts: { cause: outcome.fault.internal, certificate },
+		facts: { cause: outcome.fault.internal, certificate, ...claimOf(actor, authentication) },
 	};
 }
 
-/** A known certificate names its client also when the client was refused: that is whom an operator will look for. */
-function actorOf(thumbprint: string | undefined, { address, peer, directory }: TokenRequestContext): AuditActor {
-	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
+/**
+ * Whoever has proven to be a client is named, also when it was refused afterwards, and so is the client of a known
+ * certificate: that is whom an operator will look for.
+ */
+function actorOf(
+	thumbprint: string | undefined,
+	{ caller, peer, authentication, directory }: TokenRequestContext,
+): AuditActor {
+	const address = caller?.address;
+	const proven = authentication?.outcome.ok === true ? authentication.outcome.value.credential : undefined;
+	const credential = proven ?? (thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint));
 	return {
 		...(credential && { partner: credential.partnerId, client: credential.clientId, credential: credential.id }),
 		...(address !== undefined && { address }),
 		...(peer !== undefined && { peer }),
+	};
+}
+
+/** Whom a refused sender claimed to be. It is no actor, because it has proven nothing; and it is only named if it exists. */
+function claimOf(
+	actor: AuditActor,
+	authentication: Authentication | undefined,
+): { readonly claimed_client?: string; readonly claimed_credential?: string } {
+	const { client, credential } = authentication?.claimed ?? {};
+	return {
+		...(client !== undefined && actor.client !== client.id && { claimed_client: client.id }),
+		...(credential !== undefined && actor.credential !== credential.id && { claimed_credential: credential.id }),
 	};
 }

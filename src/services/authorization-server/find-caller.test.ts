@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { ipSetOf } from '../../domain/network/ip-set.ts';
-import { makeMember, RecordingThrottle, startWorld, type World } from './authorization-server.test-support.ts';
+import { makeMember, RecordingThrottle, startWorld, type World } from '../../../test/fixture/token-world.ts';
 
 const GRANT = 'grant_type=client_credentials';
 const good = makeMember('Good', ['reading']);

@@ -20,8 +20,8 @@ export function parseForm(body: Buffer): ReadonlyMap<string, string> | FormRefus
 	if (pairs.length > PARAMETERS_MAX) return 'too many parameters';
 	for (const pair of pairs) {
 		const equals = pair.indexOf('=');
-		const name = decode(equals === -1 ? pair : pair.slice(0, equals));
-		const value = equals === -1 ? '' : decode(pair.slice(equals + 1));
+		const name = decodeFormText(equals === -1 ? pair : pair.slice(0, equals));
+		const value = equals === -1 ? '' : decodeFormText(pair.slice(equals + 1));
 		if (name === undefined || name === '' || value === undefined) return 'bad encoding';
 		if (parameters.has(name)) return 'a parameter is repeated';
 		parameters.set(name, value);
@@ -29,7 +29,8 @@ export function parseForm(body: Buffer): ReadonlyMap<string, string> | FormRefus
 	return parameters;
 }
 
-function decode(text: string): string | undefined {
+/** Decodes one form-encoded text; undefined for a bad escape, for what is not UTF-8, and for control characters. */
+export function decodeFormText(text: string): string | undefined {
 	let decoded: string;
 	try {
 		decoded = decodeURIComponent(text.replaceAll('+', ' '));

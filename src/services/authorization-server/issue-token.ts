@@ -8,6 +8,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { AuthenticatedClient } from './authenticate-client.ts';
+import type { SenderBinding } from './bind-sender.ts';
 import type { TokenRequest } from './token-request.ts';
 
 /** A token and what is said and recorded about it. */
@@ -28,10 +29,11 @@ export interface IssueTokenDeps {
 	readonly products: ProductResources;
 }
 
-/** Issues a token for `request` to `authenticated`, from its active `subscriptions`. */
+/** Issues a token for `request` to `authenticated`, bound as `binding` says, from its active `subscriptions`. */
 export function issueToken(
 	request: TokenRequest,
 	authenticated: AuthenticatedClient,
+	binding: SenderBinding,
 	subscriptions: Iterable<Subscription>,
 	nowMs: number,
 	deps: IssueTokenDeps,
@@ -39,7 +41,8 @@ export function issueToken(
 	const granted = decideGrant(request, authenticated.client, subscriptions, deps.products);
 	if (!granted.ok) return granted;
 	const { resource, scopes, ttlSeconds } = granted.value;
-	const { client, credential, notAfterMs } = authenticated;
+	const { client } = authenticated;
+	const notAfterMs = Math.min(authenticated.notAfterMs, binding.notAfterMs);
 	const now = Math.floor(nowMs / 1000);
 	// A cut-off of all earlier tokens may lie in the running second: what is issued now must live, so it counts from then.
 	const issuedAtSeconds = Math.max(now, client.tokensNotBeforeSeconds);
@@ -51,7 +54,7 @@ export function issueToken(
 	}
 	const expiresAtSeconds = Math.min(issuedAtSeconds + ttlSeconds, Math.floor(notAfterMs / 1000));
 	if (expiresAtSeconds <= issuedAtSeconds) {
-		return fail(fault('oauth_invalid_client', 'The client certificate is about to expire. Renew it.'));
+		return fail(fault('oauth_invalid_client', 'The credential of the client is about to expire. Renew it.'));
 	}
 	const { token, jti } = mintAccessToken(
 		{
@@ -59,7 +62,7 @@ export function issueToken(
 			clientId: client.id,
 			resource,
 			scopes,
-			certificateThumbprint: credential.thumbprint,
+			certificateThumbprint: binding.certificateThumbprint,
 			issuedAtSeconds,
 			expiresAtSeconds,
 		},

@@ -18,6 +18,7 @@ import { type Authorities, loadOrCreateAuthorities } from '../../domain/certific
 import { issueCertificate } from '../../domain/certificate/issue-certificate.ts';
 import { issuePlatformCertificate } from '../../domain/certificate/issue-platform-certificate.ts';
 import { subjectPublicKeyOf } from '../../domain/certificate/public-key.ts';
+import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { StoredKey } from '../../domain/registry/key-store.ts';
 import { systemClock } from '../../kernel/clock.ts';
@@ -25,7 +26,7 @@ import { fault } from '../../kernel/faults.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { fail, unwrap } from '../../kernel/result.ts';
 import { createAuthorizationServer } from './authorization-server.ts';
-import { ACCOUNTS, makeDeps, makeMember, type Member, RecordingAudit } from './authorization-server.test-support.ts';
+import { ACCOUNTS, makeDeps, makeMember, type Member, RecordingAudit } from '../../../test/fixture/token-world.ts';
 
 const run = promisify(execFile);
 const trustDomain = 'bank.example';
@@ -121,6 +122,15 @@ before(async () => {
 			return certificate === undefined
 				? fail(fault('certificate_missing', 'Connect with a client certificate.'))
 				: verifier.verify(certificate.raw, systemClock.nowMs());
+		},
+		connection: (request) => {
+			const certificate = (request.socket as TLSSocket).getPeerX509Certificate();
+			return {
+				address: request.socket.remoteAddress ?? '',
+				serverName: undefined,
+				certificate: undefined,
+				thumbprint: certificate && certificateThumbprint(certificate.raw),
+			};
 		},
 	});
 	server.on('request', handler);

@@ -18,7 +18,7 @@ import {
 	type TokenAnswer,
 	tokenKey,
 	type World,
-} from './authorization-server.test-support.ts';
+} from '../../../test/fixture/token-world.ts';
 
 const GRANT = 'grant_type=client_credentials';
 const good = makeMember('Good', ['reading']);
@@ -381,6 +381,7 @@ test('checks 106, 107: records every issuance and refusal once, with who and why
 				scope: 'accounts:read profile',
 				resource: ACCOUNTS,
 				expires_at: '2026-11-23T12:05:00.000Z',
+				method: 'tls_client_auth',
 				certificate: good.certificate.thumbprint,
 			},
 		},

@@ -13,7 +13,9 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, type Result } from '../../kernel/result.ts';
 import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
-import { authenticateClient, type PresentedCertificate } from './authenticate-client.ts';
+import { type Authentication, type AuthenticationDeps, authenticateClient, stillIs } from './authenticate-client.ts';
+import { bindSender } from './bind-sender.ts';
+import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
 import { describeOutcome } from './describe-outcome.ts';
 import { sendOauthError, sendToken } from './respond.ts';
@@ -30,6 +32,7 @@ export interface TokenEndpointDeps {
 	/** What is known of the connection of a request, and what its source is held against. */
 	readonly connection: (request: IncomingMessage) => Connection;
 	readonly sources: SourceProtection;
+	readonly authentication: AuthenticationDeps;
 	readonly audit: AuditSink;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -46,11 +49,12 @@ export async function answerTokenRequest(
 ): Promise<void> {
 	// Asked for before the first wait: a connection that has gone away no longer shows its certificate or its address.
 	const origin = findCaller(request, deps);
-	let certificate: Result<PresentedCertificate, Fault> | undefined;
+	const trace: Trace = { caller: undefined, authentication: undefined };
 	let outcome: Result<IssuedToken, Fault>;
 	try {
-		certificate = deps.clientCertificate(request);
-		outcome = origin.refused === undefined ? await decide(request, certificate, origin, deps) : fail(origin.refused);
+		trace.caller = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text);
+		outcome =
+			origin.refused === undefined ? await decide(request, trace, trace.caller, origin, deps) : fail(origin.refused);
 	} catch (error) {
 		deps.reportBug(error, requestId);
 		outcome = fail(fault('internal_error', 'Try again later; quote the request id if it stays.'));
@@ -58,8 +62,7 @@ export async function answerTokenRequest(
 	if (!outcome.ok) deps.sources.throttle.failed(origin.source, outcome.fault.code, deps.clock.nowMs());
 	deps.audit.recordBuffered(
 		describeOutcome(outcome, {
-			certificate,
-			address: origin.text,
+			...trace,
 			peer: origin.peer,
 			requestId,
 			nowMs: deps.clock.nowMs(),
@@ -80,18 +83,28 @@ function renderToken(issued: IssuedToken): string {
 	});
 }
 
+/** What was found out on the way, for the record of whatever comes of it. */
+interface Trace {
+	caller: ConnectionProof | undefined;
+	authentication: Authentication | undefined;
+}
+
 async function decide(
 	request: IncomingMessage,
-	certificate: Result<PresentedCertificate, Fault>,
+	trace: Trace,
+	proof: ConnectionProof,
 	caller: Caller,
 	deps: TokenEndpointDeps,
 ): Promise<Result<IssuedToken, Fault>> {
 	const read = await readTokenRequest(request, deps.bodyTimeoutMs);
 	if (!read.ok) return read;
+	const authentication = await authenticateClient(read.value.evidence, proof, deps.clock.nowMs(), deps.authentication);
+	trace.authentication = authentication;
+	if (!authentication.outcome.ok) return authentication.outcome;
 	// From here on nothing waits: registry, clock and ledger are those of one moment.
 	const directory = deps.directory();
 	const nowMs = deps.clock.nowMs();
-	const authenticated = authenticateClient(certificate, read.value.clientId, directory, nowMs);
+	const authenticated = stillIs(authentication.outcome.value, directory, nowMs);
 	if (!authenticated.ok) return authenticated;
 	const elsewhere = judgeCallerAddress(caller, authenticated.value.client, directory);
 	if (elsewhere !== undefined) return fail(elsewhere);
@@ -100,8 +113,10 @@ async function decide(
 			fault('oauth_temporarily_unavailable', 'No token can be issued now. Try again later.', { retryAfterSeconds: 5 }),
 		);
 	}
-	const subscriptions = directory.subscriptions(authenticated.value.client.id);
-	return issueToken(read.value, authenticated.value, subscriptions, nowMs, {
+	const { client } = authenticated.value;
+	const binding = bindSender(client, proof, directory, nowMs);
+	if (!binding.ok) return binding;
+	return issueToken(read.value, authenticated.value, binding.value, directory.subscriptions(client.id), nowMs, {
 		issuer: deps.issuer,
 		sign: deps.sign,
 		random: deps.random,

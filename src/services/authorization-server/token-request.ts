@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
+import { type ClientEvidence, readClientEvidence } from './client-evidence.ts';
 import { FORM_BYTES_MAX, type FormRefusal, parseForm } from './form.ts';
 import { readBody } from './read-body.ts';
 
@@ -11,7 +12,7 @@ const MEDIA_TYPE = /^application\/x-www-form-urlencoded *(?:; *charset="?utf-8"?
 
 /** A token request whose shape is good. Undefined = absent or empty, which is the same (RFC 6749 §3.2). */
 export interface TokenRequest {
-	readonly clientId: string | undefined;
+	readonly evidence: ClientEvidence;
 	readonly scope: string | undefined;
 	readonly resource: string | undefined;
 }
@@ -28,10 +29,12 @@ export async function readTokenRequest(
 	if (!body.ok) return body;
 	const parameters = parseForm(body.value);
 	if (typeof parameters === 'string') return fail(malformedForm(parameters));
-	const refused = judgeAuthentication(request, parameters) ?? judgeGrantType(parameters);
+	const evidence = readClientEvidence(request, parameters);
+	if (!evidence.ok) return evidence;
+	const refused = judgeGrantType(parameters);
 	if (refused !== undefined) return fail(refused);
 	return ok({
-		clientId: parameters.get('client_id') || undefined,
+		evidence: evidence.value,
 		scope: parameters.get('scope') || undefined,
 		resource: parameters.get('resource') || undefined,
 	});
@@ -59,23 +62,6 @@ function malformedForm(refusal: FormRefusal): Fault {
 		case 'bad encoding':
 			return fault('oauth_invalid_request', 'The body is not valid form encoding in UTF-8.', { internal: refusal });
 	}
-}
-
-/**
- * The client authenticates by its certificate alone (RFC 8705 §2.1). Two other mechanisms in one request are a malformed
- * request (RFC 6749 §2.3); one is a client that authenticates in a way that is not registered for it.
- */
-function judgeAuthentication(request: IncomingMessage, parameters: ReadonlyMap<string, string>): Fault | undefined {
-	let mechanisms = request.headers.authorization === undefined ? 0 : 1;
-	if (parameters.has('client_secret')) mechanisms++;
-	if (parameters.has('client_assertion') || parameters.has('client_assertion_type')) mechanisms++;
-	if (mechanisms > 1) return fault('oauth_invalid_request', 'Use one way of client authentication only.');
-	if (mechanisms === 1) {
-		return fault('oauth_invalid_client', 'Authenticate by the client certificate alone (tls_client_auth).', {
-			internal: 'unregistered authentication method',
-		});
-	}
-	return undefined;
 }
 
 function judgeGrantType(parameters: ReadonlyMap<string, string>): Fault | undefined {
