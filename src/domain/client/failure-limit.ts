@@ -1,8 +1,8 @@
 // Limits failed authentications: per source, per client and per credential, so that nobody can try many secrets or keep
 // this server busy with wrong ones. Only failures count. Whoever has proven itself as a client from a source lately goes on
 // being heard there while others fail in its name: a limit must not become a way to lock a partner out.
-import { BoundedMap } from '../../kernel/bounded-map.ts';
 import type { Clock } from '../../kernel/clock.ts';
+import { GenerationMap } from '../../kernel/generation-map.ts';
 
 /** Where an attempt comes from and whom it concerns. */
 export interface Attempt {
@@ -33,7 +33,8 @@ export const FAILURE_ALLOWANCE = {
 
 type Subject = keyof typeof FAILURE_ALLOWANCE;
 
-const ENTRIES_MAX = {
+/** Of each kind of subject at least so many are remembered, and twice as many at most. */
+export const FAILURE_ENTRIES_MAX = {
 	source: 20_000,
 	client: 20_000,
 	credential: 20_000,
@@ -46,12 +47,12 @@ export class FailureLimit {
 	readonly #clock: Clock;
 	readonly #allowances: Record<Subject, Allowance>;
 	/** From subject to the moment at which its last failure is forgotten. */
-	readonly #busyUntil: Record<Subject | 'unregistered', BoundedMap<string, number>> = {
-		source: new BoundedMap(ENTRIES_MAX.source),
-		client: new BoundedMap(ENTRIES_MAX.client),
-		credential: new BoundedMap(ENTRIES_MAX.credential),
-		proven: new BoundedMap(ENTRIES_MAX.proven),
-		unregistered: new BoundedMap(ENTRIES_MAX.unregistered),
+	readonly #busyUntil: Record<Subject | 'unregistered', GenerationMap<string, number>> = {
+		source: new GenerationMap(FAILURE_ENTRIES_MAX.source),
+		client: new GenerationMap(FAILURE_ENTRIES_MAX.client),
+		credential: new GenerationMap(FAILURE_ENTRIES_MAX.credential),
+		proven: new GenerationMap(FAILURE_ENTRIES_MAX.proven),
+		unregistered: new GenerationMap(FAILURE_ENTRIES_MAX.unregistered),
 	};
 
 	/** `allowance`, where it is given, holds for every subject. */
@@ -61,6 +62,11 @@ export class FailureLimit {
 			allowance === undefined
 				? FAILURE_ALLOWANCE
 				: { source: allowance, client: allowance, credential: allowance, proven: allowance };
+	}
+
+	/** How many numbers are held in memory. */
+	get size(): number {
+		return Object.values(this.#busyUntil).reduce((sum, map) => sum + map.size, 0);
 	}
 
 	/** Gives the seconds until the next attempt is looked at; 0 when this one is. */
@@ -82,14 +88,14 @@ export class FailureLimit {
 	/** Remembers that the client has proven itself from this source. */
 	recordSuccess({ source, clientId }: Attempt): void {
 		const key = pairOf(source, clientId);
-		this.#busyUntil.proven.set(key, this.#busyUntil.proven.peek(key) ?? 0);
+		this.#busyUntil.proven.set(key, this.#busyUntil.proven.get(key) ?? 0);
 	}
 
 	#subjectsOf(attempt: Attempt): readonly (readonly [Subject | 'unregistered', string])[] {
 		const { source, clientId, isRegistered, credentialId } = attempt;
 		if (clientId === undefined) return [['source', source]];
 		const pair = pairOf(source, clientId);
-		if (this.#busyUntil.proven.peek(pair) !== undefined) return [['proven', pair]];
+		if (this.#busyUntil.proven.get(pair) !== undefined) return [['proven', pair]];
 		const subjects: [Subject | 'unregistered', string][] = [['source', source]];
 		subjects.push([isRegistered ? 'client' : 'unregistered', clientId.slice(0, 64)]);
 		if (credentialId !== undefined) subjects.push(['credential', credentialId]);
@@ -104,7 +110,7 @@ export class FailureLimit {
 	/** How long it takes until all failures of a subject are forgotten. */
 	#busyMs(subject: Subject | 'unregistered', key: string): number {
 		const { failures, recoveryMs } = this.#allowanceOf(subject);
-		const busyMs = (this.#busyUntil[subject].peek(key) ?? 0) - this.#clock.nowMs();
+		const busyMs = (this.#busyUntil[subject].get(key) ?? 0) - this.#clock.nowMs();
 		// More than all failures can make it: the clock was set back, and what was counted before says nothing.
 		return busyMs > failures * recoveryMs ? 0 : Math.max(0, busyMs);
 	}

@@ -43,7 +43,14 @@ test('checks 1, 2, 3, 4, 5, 7, 8: publishes metadata that is true of this server
 		jwks_uri: `${ISSUER}/oauth2/jwks`,
 		response_types_supported: [],
 		grant_types_supported: ['client_credentials'],
-		token_endpoint_auth_methods_supported: ['tls_client_auth'],
+		token_endpoint_auth_methods_supported: [
+			'tls_client_auth',
+			'self_signed_tls_client_auth',
+			'private_key_jwt',
+			'client_secret_basic',
+			'client_secret_post',
+		],
+		token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'PS256'],
 		tls_client_certificate_bound_access_tokens: true,
 	});
 	assert.ok(Array.isArray(scopes) && scopes.includes('accounts:read') && scopes.includes('payments'));
@@ -54,6 +61,21 @@ test('the metadata follows the running configuration', async () => {
 	offered = createCatalogue([], [{ id: 'new', title: 'New', scopes: ['b', 'a'], operations: [] }], []);
 	assert.deepEqual((await readJson(METADATA))['scopes_supported'], ['a', 'b']);
 	offered = catalogue;
+});
+
+test('checks 5, 6: offers secrets only where a plan takes them, and never a weak algorithm', async () => {
+	const plans = catalogue.plans.values().filter((plan) => plan.assurance === 'high');
+	offered = createCatalogue(catalogue.apis, [...catalogue.products.values()], [...plans]);
+	const metadata = await readJson(METADATA);
+	offered = catalogue;
+	assert.deepEqual(metadata['token_endpoint_auth_methods_supported'], [
+		'tls_client_auth',
+		'self_signed_tls_client_auth',
+		'private_key_jwt',
+	]);
+	for (const name of metadata['token_endpoint_auth_signing_alg_values_supported'] as string[]) {
+		assert.doesNotMatch(name, /^(?:none|HS\d+|RS\d+)$/);
+	}
 });
 
 test('check 1: an issuer with a path has its metadata at the path-insertion form, and only there', async () => {
