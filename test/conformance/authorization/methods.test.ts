@@ -101,7 +101,7 @@ test('check 23: refuses every method but the registered one, however right its e
 		});
 		own.change({
 			kind: 'credential',
-			record: { ...secretOf(member, 'x'), secretHash: hashSecretText(`${basic.secret}`) },
+			record: { ...secretOf(member, 'x'), secretHash: hashSecretText(basic.secret) },
 		});
 	}
 	const registered = { mtls: 'certificate', keyed: 'assertion', basic: 'basic', post: 'post' } as const;
