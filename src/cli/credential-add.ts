@@ -1,4 +1,4 @@
-// `credential add-key`, `add-secret`: new credentials of a client. A secret is printed once, on standard output, and kept
+// `credential add-key`, `add-certificate`, `add-secret`, `add-api-key`: new credentials of a client. A secret is printed once, on standard output, and kept
 // nowhere. A file with a private key is refused before anything of it leaves this machine.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -44,6 +44,57 @@ Examples:
 				};
 				const answer = await session.client.post(`/clients/${segment(options.client)}/keys`, { body });
 				printRecord(io, session.output, answer.body);
+			}),
+		);
+	withAddOptions(credential.command('add-certificate'))
+		.description('register a certificate that a client made itself (self_signed_tls_client_auth)')
+		.requiredOption('--certificate <file>', 'the certificate, PEM')
+		.addHelpText(
+			'after',
+			'\nExamples:\n  $ sallyport credential add-certificate --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a --certificate own.pem',
+		)
+		.action((options: AddOptions & { certificate: string }) =>
+			runAdminAction(io, options, async (session) => {
+				const certificate = await readText(resolve(io.cwd, options.certificate), 'a certificate');
+				if (certificate.includes('PRIVATE KEY')) {
+					throw new CommandFailure(
+						EXIT.invalid,
+						`${options.certificate} holds a private key. Give the certificate only.`,
+					);
+				}
+				const body = { certificate, ...timesOf(options) };
+				const path = `/clients/${segment(options.client)}/self-signed-certificates`;
+				printRecord(io, session.output, (await session.client.post(path, { body })).body);
+			}),
+		);
+	addSecretCommands(credential, io);
+}
+
+interface ApiKeyOptions extends AddOptions {
+	readonly allow: readonly string[];
+	readonly limit: readonly string[];
+}
+
+function addSecretCommands(credential: Command, io: CommandIo): void {
+	withAddOptions(credential.command('add-api-key'))
+		.description('make an API key for low-risk calls, and print it this once')
+		.requiredOption('--allow <network...>', 'where it is accepted from, such as 192.0.2.0/24')
+		.requiredOption('--limit <name=requests/window...>', 'limits of this key alone, such as sustained=600/1m')
+		.addHelpText(
+			'after',
+			`
+The key is the only thing on standard output, unless --output json is given. Nobody can show it again.
+
+Examples:
+  $ sallyport credential add-api-key --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a --allow 192.0.2.0/24 \\
+      --limit sustained=600/1m --lifetime 30d > api.key`,
+		)
+		.action((options: ApiKeyOptions) =>
+			runAdminAction(io, options, async (session) => {
+				const limits = options.limit.map(readLimit);
+				const body = { allowedAddresses: options.allow, limits, ...timesOf(options) };
+				const answer = await session.client.post(`/clients/${segment(options.client)}/api-keys`, { body });
+				printSecret(io, session.output, answer.body);
 			}),
 		);
 	withAddOptions(credential.command('add-secret'))
@@ -95,8 +146,16 @@ function printSecret(io: CommandIo, output: AdminOptions['output'], answer: Wire
 	);
 }
 
-/** Reads a public key from a file; ends the command when it is none, or when it is a private one. */
-export async function readJwk(file: string): Promise<WireRecord> {
+function readLimit(text: string): { name: string; requests: number; windowSeconds: number } {
+	const [, name = '', requests = '', window = ''] = /^([a-z][a-z0-9_-]{0,31})=(\d{1,10})\/(\w+)$/.exec(text) ?? [];
+	const windowSeconds = secondsOf('--limit', window === '' ? undefined : window);
+	if (windowSeconds === undefined) {
+		throw new CommandFailure(EXIT.invalid, '--limit takes name=requests/window, such as sustained=600/1m.');
+	}
+	return { name, requests: Number(requests), windowSeconds };
+}
+
+async function readText(file: string, what: string): Promise<string> {
 	let text: string;
 	try {
 		text = await readFile(file, 'utf8');
@@ -105,7 +164,13 @@ export async function readJwk(file: string): Promise<WireRecord> {
 			cause: error,
 		});
 	}
-	if (text.length > FILE_BYTES_MAX) throw new CommandFailure(EXIT.invalid, `${file} is too large for a JWK.`);
+	if (text.length > FILE_BYTES_MAX) throw new CommandFailure(EXIT.invalid, `${file} is too large for ${what}.`);
+	return text;
+}
+
+/** Reads a public key from a file; ends the command when it is none, or when it is a private one. */
+export async function readJwk(file: string): Promise<WireRecord> {
+	const text = await readText(file, 'a JWK');
 	let jwk: unknown;
 	try {
 		jwk = JSON.parse(text);

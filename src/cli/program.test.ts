@@ -189,6 +189,12 @@ test('registers a key and makes a secret, which alone is on standard output', as
 	const made = await cli(['credential', 'add-secret', '--client', client]);
 	assert.match(made.stdout, /^sps_sandbox_[0-9a-z]{56}_[0-9a-z]{6}\n$/);
 	assert.match(made.stderr, /^Credential crd_\w+, good until .* It is not shown again\.\n$/);
+	const subscribe = ['subscription', 'create', '--client', keyed, '--product', 'rates', '--plan', 'gold'];
+	assert.equal((await cli([...subscribe, '--stage', 'live'])).code, 0);
+	const addApiKey = ['credential', 'add-api-key', '--client', keyed, '--allow', '192.0.2.0/24', '2001:db8::/32'];
+	const apiKey = await cli([...addApiKey, '--limit', 'burst=20/1s', 'sustained=600/1m']);
+	assert.match(apiKey.stdout, /^spk_sandbox_[0-9a-z]{56}_[0-9a-z]{6}\n$/, apiKey.stderr);
+	assert.equal((await cli([...addApiKey, '--limit', 'burst'])).code, 2);
 	const json = (await cli(['credential', 'add-secret', '--client', client, '--output', 'json'])).json();
 	assert.match(json.secret, /^sps_/);
 });

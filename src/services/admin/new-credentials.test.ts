@@ -68,6 +68,28 @@ test('shows a secret once: never to a repeat of the command, in a list, in the l
 	assert.ok(!JSON.stringify(items).includes('ecretHash'), 'nor its hash');
 });
 
+test('makes an API key where a plan permits it, and shows it once', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await onboard(admin, 'private_key_jwt');
+	const limits = [{ name: 'sustained', requests: 10, windowSeconds: 60 }];
+	const command = { body: { allowedAddresses: ['192.0.2.0/24'], limits }, headers: { 'idempotency-key': 'k1' } };
+	const path = `/clients/${clientId}/api-keys`;
+	assert.equal((await admin.call('POST', path, command)).status, 409, 'no plan permits it');
+	const wish = { productId: 'rates', planId: 'gold', stage: 'live', grants: {} };
+	assert.equal((await admin.call('POST', `/clients/${clientId}/subscriptions`, { body: wish })).status, 201);
+	const made = await admin.call('POST', path, command);
+	assert.equal(made.status, 201, JSON.stringify(made.body));
+	assert.match(made.body.secret, /^spk_sandbox_/);
+	assert.ok(made.body.secret.startsWith(made.body.credential.prefix));
+	assert.deepEqual(made.body.credential.limits, limits);
+	assert.deepEqual((await admin.call('POST', path, command)).body, { credential: made.body.credential });
+	assert.equal(admin.ledger.durable.at(-1)?.facts?.['allowed_addresses'], '192.0.2.0/24');
+	assert.ok(!JSON.stringify(admin.ledger.durable).includes(made.body.secret.slice(20, 60)));
+	for (const body of [{ limits }, { allowedAddresses: ['0.0.0.0/0'], limits }, { ...command.body, limits: [] }]) {
+		assert.equal((await admin.call('POST', path, { body })).status, 400);
+	}
+});
+
 test('a rotation by the API ends the earlier secret after the overlap', async () => {
 	const admin = await createTestAdmin();
 	const clientId = await onboard(admin, 'client_secret_post');

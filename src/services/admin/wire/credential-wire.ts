@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credential.ts';
 import { OVERLAP_SECONDS_MAX } from '../../../domain/client/add-credential.ts';
+import { API_KEY_BOUNDS } from '../../../domain/client/add-api-key.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
 import { writeLife } from './life-wire.ts';
 import { pageSchema } from './page-wire.ts';
@@ -26,6 +27,10 @@ export const credentialSchema = z
 		uri: z.string().optional().openapi({ description: 'Where the public keys are fetched from.' }),
 		prefix: z.string().optional().openapi({ description: 'The first characters of the API key.' }),
 		allowedAddresses: z.array(z.string()).optional().openapi({ description: 'Where the API key is accepted from.' }),
+		limits: z
+			.array(z.object({ name: z.string(), requests: z.int(), windowSeconds: z.int() }))
+			.optional()
+			.openapi({ description: 'The limits of the API key alone.' }),
 		notBefore: timeSchema,
 		notAfter: timeSchema,
 		retiresAt: timeSchema.optional().openapi({
@@ -78,6 +83,40 @@ export const clientSecretInput = z
 	})
 	.openapi('ClientSecretInput');
 
+export const selfSignedCertificateInput = z
+	.strictObject({
+		certificate: z.string().min(1).max(16_384).openapi({ description: 'The certificate, PEM, without its key.' }),
+		lifetimeSeconds: lifetimeSeconds.openapi({ description: 'From now; as long as the certificate when absent.' }),
+		overlapSeconds,
+	})
+	.openapi('SelfSignedCertificateInput');
+
+export const apiKeyInput = z
+	.strictObject({
+		allowedAddresses: z
+			.array(z.string().max(64))
+			.min(1)
+			.max(API_KEY_BOUNDS.addressesMax)
+			.openapi({ description: 'Networks (CIDR) or addresses from which the key is accepted, such as `192.0.2.0/24`.' }),
+		limits: z
+			.array(
+				z.strictObject({
+					name: z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/),
+					requests: z.int().min(1).max(1_000_000_000),
+					windowSeconds: z
+						.int()
+						.min(1)
+						.max(31 * 86_400),
+				}),
+			)
+			.min(1)
+			.max(API_KEY_BOUNDS.limitsMax)
+			.openapi({ description: 'Limits of this key alone, beside those of the plan.' }),
+		lifetimeSeconds: lifetimeSeconds.openapi({ description: 'From now; 90 days when absent, a year at most.' }),
+		overlapSeconds,
+	})
+	.openapi('ApiKeyInput');
+
 export const issuedSecretSchema = z
 	.object({
 		credential: credentialSchema,
@@ -124,6 +163,10 @@ function writeKind(credential: Credential): Partial<z.infer<typeof credentialSch
 		case 'client-secret':
 			return {};
 		case 'api-key':
-			return { prefix: credential.prefix, allowedAddresses: [...credential.allowedAddresses] };
+			return {
+				prefix: credential.prefix,
+				allowedAddresses: [...credential.allowedAddresses],
+				limits: credential.limits.map(({ name, requests, windowSeconds }) => ({ name, requests, windowSeconds })),
+			};
 	}
 }
