@@ -22,7 +22,7 @@ export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number];
 const KINDS_BY_METHOD = {
 	tls_client_auth: ['certificate'],
 	self_signed_tls_client_auth: ['self-signed-certificate'],
-	private_key_jwt: ['public-key', 'key-set'],
+	private_key_jwt: ['public-key'],
 	client_secret_basic: ['client-secret'],
 	client_secret_post: ['client-secret'],
 } as const satisfies Record<AuthenticationMethod, readonly Credential['kind'][]>;

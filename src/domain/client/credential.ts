@@ -50,14 +50,6 @@ export interface PublicKeyCredential extends CredentialBase {
 	readonly publicKeyHash: string;
 }
 
-/** A place from which the client's public keys are fetched (`private_key_jwt` by `jwks_uri`). */
-export interface KeySetCredential extends CredentialBase {
-	readonly kind: 'key-set';
-	readonly uri: string;
-	/** The one algorithm of assertions under the keys found there. */
-	readonly algorithm: JwsAlgorithm;
-}
-
 /** A shared secret (`client_secret_basic`, `client_secret_post`). Shown once, when it is made. */
 export interface ClientSecretCredential extends CredentialBase {
 	readonly kind: 'client-secret';
@@ -82,7 +74,6 @@ export type Credential =
 	| CertificateCredential
 	| SelfSignedCertificateCredential
 	| PublicKeyCredential
-	| KeySetCredential
 	| ClientSecretCredential
 	| ApiKeyCredential;
 

@@ -17,14 +17,13 @@ export const credentialSchema = z
 		id: idSchema('crd', 'The credential.'),
 		clientId: idSchema('cli', 'The client that it proves.'),
 		partnerId: idSchema('prt', 'The partner.'),
-		kind: z.enum(['certificate', 'self-signed-certificate', 'public-key', 'key-set', 'client-secret', 'api-key']),
+		kind: z.enum(['certificate', 'self-signed-certificate', 'public-key', 'client-secret', 'api-key']),
 		status: z.enum(['active', 'held', 'revoked']),
 		certificateId: idSchema('crt', 'The certificate.').optional(),
 		thumbprint: z.string().optional().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
 		algorithm: algorithmSchema.optional().openapi({ description: 'The one algorithm of its client assertions.' }),
 		keyId: z.string().optional().openapi({ description: 'The `kid` by which client assertions name it.' }),
 		jwk: z.record(z.string(), z.string()).optional().openapi({ description: 'The public key.' }),
-		uri: z.string().optional().openapi({ description: 'Where the public keys are fetched from.' }),
 		prefix: z.string().optional().openapi({ description: 'The first characters of the API key.' }),
 		allowedAddresses: z.array(z.string()).optional().openapi({ description: 'Where the API key is accepted from.' }),
 		limits: z
@@ -158,8 +157,6 @@ function writeKind(credential: Credential): Partial<z.infer<typeof credentialSch
 			return { thumbprint: credential.thumbprint };
 		case 'public-key':
 			return { algorithm: credential.algorithm, keyId: credential.keyId, jwk: { ...credential.jwk } };
-		case 'key-set':
-			return { algorithm: credential.algorithm, uri: credential.uri };
 		case 'client-secret':
 			return {};
 		case 'api-key':
