@@ -26,6 +26,8 @@ import { fault } from '../../kernel/faults.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { fail, unwrap } from '../../kernel/result.ts';
 import { createAuthorizationServer } from './authorization-server.ts';
+import { type KeyMember, makeKeyMember } from '../../../test/fixture/client-assertion.ts';
+import type { PublicKeyCredential } from '../../domain/client/credential.ts';
 import { ACCOUNTS, makeDeps, makeMember, type Member, RecordingAudit } from '../../../test/fixture/token-world.ts';
 
 const run = promisify(execFile);
@@ -43,7 +45,11 @@ let issuer: string;
 let ca: string;
 let good: Member & Identity;
 let stranger: Identity;
+let selfMade: Identity & { readonly thumbprint: string };
+let keyed: Omit<KeyMember, 'key'> & { readonly keyCredential: PublicKeyCredential; readonly identity: Identity };
+let self: Member;
 let registry: ReturnType<typeof makeDeps>;
+let sequence = 0;
 
 async function makeAuthorities(): Promise<Authorities> {
 	const stored = new Map<string, StoredKey>();
@@ -94,7 +100,23 @@ before(async () => {
 	good = { ...member, credential, ...identity };
 	// Another operator's authorities, alike in every name, vouch for the very same client.
 	stranger = await identify(await makeAuthorities(), member);
-	registry = makeDeps([good]);
+	const keyMember = makeKeyMember('Keyed', ['reading']);
+	const own = await identify(authorities, keyMember);
+	const { key: keyCredential, ...rest } = keyMember;
+	const credentialOfKeyed = { ...keyMember.credential, ...dates, thumbprint: own.thumbprint };
+	keyed = { ...rest, credential: credentialOfKeyed, keyCredential, identity: own };
+	const selfMember = makeMember('Self', ['reading']);
+	self = { ...selfMember, client: { ...selfMember.client, authenticationMethod: 'self_signed_tls_client_auth' } };
+	// Another authority's certificate is as good a stand-in for one of the partner's own making: it is none of ours.
+	selfMade = await identify(await makeAuthorities(), selfMember);
+	registry = makeDeps([good, keyed, self]);
+	const { certificateId: _, ...common } = self.credential;
+	for (const record of [
+		{ ...keyMember.key, ...dates },
+		{ ...common, ...dates, kind: 'self-signed-certificate', thumbprint: selfMade.thumbprint, publicKeyHash: '' },
+	] as const) {
+		registry.directory().apply({ sequence: ++sequence, change: { kind: 'credential', record } });
+	}
 	const verifier = createClientCertificateVerifier({
 		trustDomain,
 		authorities: [authorities.partnerIssuing, authorities.platformIssuing],
@@ -140,6 +162,8 @@ before(async () => {
 		cert: good.cert,
 		'stranger-key': stranger.key,
 		stranger: stranger.cert,
+		'self-made-key': selfMade.key,
+		'self-made': selfMade.cert,
 	})) {
 		writeFileSync(join(folder, `${name}.pem`), text);
 	}
@@ -175,7 +199,7 @@ async function curl(...more: readonly string[]): Promise<readonly [number, { [na
 
 const noCurl = spawnSync('curl', ['--version']).status === 0 ? false : 'NOT RUN: this machine has no curl';
 
-test('curl gets a token with the client certificate, and none without or with a stranger’s', {
+test('curl gets a token with the client certificate, or exactly the one that was registered, and none without or with a stranger’s', {
 	skip: noCurl,
 }, async () => {
 	const ask = ['--data', 'grant_type=client_credentials', `${issuer}/oauth2/token`];
@@ -196,6 +220,8 @@ test('curl gets a token with the client certificate, and none without or with a 
 	assert.deepEqual([bare, refusal['error']], [401, 'invalid_client'], 'check 48');
 	const [foreign, answer] = await curl(...withFiles('stranger.pem', 'stranger-key.pem'));
 	assert.deepEqual([foreign, answer['error']], [401, 'invalid_client'], 'check 50');
+	const [own, granted] = await curl(...withFiles('self-made.pem', 'self-made-key.pem'));
+	assert.equal(own, 200, JSON.stringify(granted));
 });
 
 test('oauth4webapi discovers the server, gets a token, and jose verifies it with the published keys', async () => {
@@ -218,6 +244,27 @@ test('oauth4webapi discovers the server, gets a token, and jose verifies it with
 	await dispatcher.close();
 });
 
+test('oauth4webapi proves a client by private_key_jwt, and its token is bound to the certificate of the connection', async () => {
+	const dispatcher = new Dispatcher({ connect: { ca, cert: keyed.identity.cert, key: keyed.identity.key } });
+	const fetchOverMtls = (url: string, init?: object): Promise<Response> => undiciFetch(url, { ...init, dispatcher });
+	const options: oauth.TokenEndpointRequestOptions = { [oauth.customFetch]: fetchOverMtls };
+	const as: oauth.AuthorizationServer = { issuer, token_endpoint: `${issuer}/oauth2/token` };
+	const client = { client_id: keyed.client.id };
+	const pkcs8 = keyed.privateKey.export({ type: 'pkcs8', format: 'der' });
+	const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+	const key = await crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), algorithm, false, ['sign']);
+	const proof = oauth.PrivateKeyJwt({ key, kid: keyed.keyCredential.keyId });
+	for (let round = 0; round < 2; round++) {
+		const response = await oauth.clientCredentialsGrantRequest(as, client, proof, {}, options);
+		const token = await oauth.processClientCredentialsResponse(as, client, response);
+		const [, payload = ''] = token.access_token.split('.');
+		const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { cnf: unknown; client_id: string };
+		assert.deepEqual(claims.cnf, { 'x5t#S256': keyed.credential.thumbprint });
+		assert.equal(claims.client_id, keyed.client.id);
+	}
+	await dispatcher.close();
+});
+
 test('checks 56, 57: a revoked credential fails on the next request, on the open connection and on a resumed one', async () => {
 	const ask = (agent: Agent): Promise<{ status: number | undefined; reused: boolean; resumed: boolean }> =>
 		new Promise((resolve, reject) => {
@@ -237,9 +284,10 @@ test('checks 56, 57: a revoked credential fails on the next request, on the open
 	assert.equal((await ask(open)).status, 200);
 	assert.equal((await ask(resuming)).status, 200);
 	assert.deepEqual(await ask(resuming), { status: 200, reused: false, resumed: true }, 'a resumed session is served');
-	registry
-		.directory()
-		.apply({ sequence: 1, change: { kind: 'credential', record: { ...good.credential, status: 'revoked' } } });
+	registry.directory().apply({
+		sequence: ++sequence,
+		change: { kind: 'credential', record: { ...good.credential, status: 'revoked' } },
+	});
 	assert.deepEqual(await ask(open), { status: 401, reused: true, resumed: false });
 	assert.deepEqual(await ask(resuming), { status: 401, reused: false, resumed: true });
 	assert.equal(audit.entries.at(-1)?.facts?.['cause'], 'credential_revoked');
