@@ -59,7 +59,10 @@ Examples:
   $ sallyport credential rotate ${CREDENTIAL} --emergency --reason key-compromise --csr new.csr`,
 		)
 		.action((id: string, options: RotateOptions) => rotate(io, id, options));
-	const rotation = credential.command('rotation').description('rotations of credentials');
+	const rotation = credential
+		.command('rotation')
+		.description('rotations of credentials')
+		.addHelpText('after', '\nExamples:\n  $ sallyport credential rotation list --status overlapping');
 	withLimit(withAdminOptions(rotation.command('list')))
 		.description('list rotations, oldest first, with the last use of both credentials')
 		.option('--client <id>', 'only rotations of this client')
