@@ -33,7 +33,9 @@ const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 const ASSERTION_LENGTH_MAX = 8192;
 const CLOCK_TOLERANCE_SECONDS = 5;
 /** An unknown key id makes the keys be fetched anew, but no more often than this. */
-const REFRESH_INTERVAL_MS = 10_000;
+const REFRESH_INTERVAL_MS = 1000;
+/** What the gateway can be configured to sign with. */
+const ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'ML-DSA-65'];
 const REMEMBERED_MAX = 1000;
 const JWKS_BYTES_MAX = 65_536;
 const JWKS_TIMEOUT_MS = 5_000;
@@ -97,7 +99,7 @@ async function verifySignature(
 ): Promise<JWTPayload | undefined> {
 	const verify = async () =>
 		jwtVerify(text, await keys.current(), {
-			algorithms: ['ES256'],
+			algorithms: ALGORITHMS,
 			typ: ASSERTION_TYPE,
 			issuer: options.issuer,
 			audience: options.audience,

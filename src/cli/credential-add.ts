@@ -25,7 +25,13 @@ export function credentialAddCommands(credential: Command, io: CommandIo): void 
 		.description('register a public key that verifies the client assertions of a client (private_key_jwt)')
 		.requiredOption('--jwk <file>', 'the public key as a JWK')
 		.addOption(
-			new Option('--alg <name>', 'the algorithm that you expect of it').choices(['ES256', 'ES384', 'EdDSA', 'PS256']),
+			new Option('--alg <name>', 'the algorithm that you expect of it').choices([
+				'ES256',
+				'ES384',
+				'EdDSA',
+				'PS256',
+				'ML-DSA-65',
+			]),
 		)
 		.addHelpText(
 			'after',

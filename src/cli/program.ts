@@ -11,6 +11,7 @@ import { configCommands } from './config.ts';
 import { credentialCommands } from './credential.ts';
 import { enrolmentCommands } from './enrolment.ts';
 import { initCommand } from './init.ts';
+import { keyCommands } from './key.ts';
 import { partnerCommands } from './partner.ts';
 import { productCommands } from './product.ts';
 import { subscriptionCommands } from './subscription.ts';
@@ -60,6 +61,7 @@ Examples:
 	productCommands(program, io);
 	subscriptionCommands(program, io);
 	tokenCommands(program, io);
+	keyCommands(program, io);
 	auditCommands(program, io);
 	configCommands(program, io);
 	initCommand(program, io);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
 import { keysSchema } from './key-schema.ts';
+import { signingKeysSchema } from './signing-keys-schema.ts';
 import {
 	canonicalHttpsUrl,
 	durationSeconds,
@@ -169,6 +170,7 @@ export const configurationSchema = z
 		certificates: certificatesSchema,
 		sources: sourcesSchema,
 		keys: keysSchema,
+		signingKeys: signingKeysSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

@@ -7,6 +7,7 @@ import type { ListenerProtection } from '../domain/network/listener-protection.t
 import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 import type { KeyPlaces } from './key-schema.ts';
+import type { SigningKeyPolicies } from '../domain/token/signing-key-keeper.ts';
 
 /** Where a TLS listener listens and which certificate it shows. */
 export interface TlsListener {
@@ -54,6 +55,7 @@ export interface Configuration {
 	readonly sources: SourcePolicy;
 	/** Where private keys lie. */
 	readonly keys: KeyPlaces;
+	readonly signingKeys: SigningKeyPolicies;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */

@@ -3,6 +3,7 @@
 // loading never uses the network.
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import type { SigningKeyPolicy } from '../domain/token/signing-key-keeper.ts';
 import { canonicalJson, type JsonValue } from '../kernel/canonical-json.ts';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { fail, ok, type Result } from '../kernel/result.ts';
@@ -93,6 +94,10 @@ export async function loadConfigurationText(
 		listeners,
 		sources,
 		keys,
+		signingKeys: {
+			'token-signing': signingKeyPolicy(input.signingKeys.tokens),
+			'assertion-signing': signingKeyPolicy(input.signingKeys.assertions),
+		},
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),
 		certificates,
@@ -104,6 +109,11 @@ export async function loadConfigurationText(
 		.update(canonicalJson(content as unknown as JsonValue))
 		.digest('hex');
 	return ok({ configuration: { source, digest, ...content }, warnings: draft.warnings.list() });
+}
+
+function signingKeyPolicy(input: ConfigurationInput['signingKeys']['tokens']): SigningKeyPolicy {
+	const { algorithm, rotateEvery, publishAhead } = input;
+	return { algorithm, rotateEverySeconds: rotateEvery, publishAheadSeconds: publishAhead };
 }
 
 /**

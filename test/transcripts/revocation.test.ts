@@ -177,6 +177,55 @@ describe('taking access away', () => {
 	});
 });
 
+describe('the life of a signing key', () => {
+	const kidOf = (token: string): string =>
+		String(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')).kid);
+
+	it('check 10: rotates under requests without refusing one; every thread knows the new key before it signs', async () => {
+		const client = await onboardPartnerClient(address, 'rotation', 'unhindered');
+		const before = await client.token();
+		const connections = await openOnEveryThread(client, before);
+		for (const purpose of ['assertion-signing', 'token-signing']) {
+			const run = await platform.sallyport('key', 'rotate', '--purpose', purpose, '--now', '--algorithm', 'EdDSA');
+			assert.equal(run.code, 0, run.stderr);
+		}
+		const deadline = performance.now() + 10_000;
+		let token = before;
+		for (; kidOf(token) === kidOf(before); token = await client.token()) {
+			assert.ok(performance.now() < deadline, 'the next key does not sign');
+			await assertNext(connections, token, '200 ok');
+		}
+		// The very first token of the new key, and those of the one before, in every thread.
+		await assertNext(connections, token, '200 ok');
+		await assertNext(connections, before, '200 ok');
+		const { stdout } = await platform.sallyport('key', 'list', '--output', 'json');
+		const states = (JSON.parse(stdout) as { purpose: string; state: string }[]).map(
+			({ purpose, state }) => `${purpose} ${state}`,
+		);
+		assert.deepEqual(states.toSorted(), [
+			'assertion-signing active',
+			'assertion-signing retiring',
+			'token-signing active',
+			'token-signing retiring',
+		]);
+		for (const connection of connections) connection.close();
+	});
+
+	it('check 98: revokes a key with everything that it signed, on open connections; a new one signs at once', async (test) => {
+		const client = await onboardPartnerClient(address, 'compromised', 'unhindered');
+		const token = await client.token();
+		const connections = await openOnEveryThread(client, token);
+		await measureCommand(test, connections, token, 'key', 'revoke', kidOf(token));
+		await assertNext(connections, token, '401 token_invalid');
+		const another = await client.token();
+		assert.notEqual(kidOf(another), kidOf(token));
+		await assertNext(connections, another, '200 ok');
+		const entries = await readLedger(platform.data, '--type', 'key.revoked');
+		assert.equal(entries.length, 1);
+		for (const connection of connections) connection.close();
+	});
+});
+
 describe('a crash under load', () => {
 	it('loses no payment that was answered, leaves a whole ledger, and records the gap', async (test) => {
 		const client = await onboardPartnerClient(address, 'payer', 'unhindered');

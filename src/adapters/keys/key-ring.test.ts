@@ -6,12 +6,24 @@ import { KEY_SERVICE_OPTIONS, playVault } from '../../../test/fixture/key-servic
 import type { KeyPlaces } from '../../config/key-schema.ts';
 import { verifySignature } from '../../domain/certificate/signature-algorithm.ts';
 import { SignerUnavailable } from '../../domain/certificate/signer.ts';
-import { loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
+import type { KeyStore } from '../../domain/registry/key-store.ts';
+import type { RegistryStore } from '../../domain/registry/registry.ts';
+import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { openMemoryStore } from '../store/memory/open-memory-store.ts';
 import { createKeyRing } from './key-ring.ts';
 import { KeyServiceFailure } from './remote/key-service.ts';
+
+const POLICY = { algorithm: 'ES256', rotateEverySeconds: 86_400, publishAheadSeconds: 60 } as const;
+
+/** Starts a platform's keys on `keys`; gives the private half of the key that signs tokens, as it is read back. */
+async function signingKey(keys: KeyStore, registry: RegistryStore): Promise<string | undefined> {
+	const keeping = { keys, registry, clock: systemClock };
+	await provideFirstSigningKeys(keeping, { 'token-signing': POLICY, 'assertion-signing': POLICY });
+	const [record] = await registry.signingKeys.list('token-signing');
+	return (await keys.get(record?.keyName ?? ''))?.privateKeyPem.reveal();
+}
 
 const STORE: KeyPlaces = {
 	partnerIssuing: { provider: 'file' },
@@ -65,14 +77,14 @@ test('does not sign for an authority with another key than the one that it was m
 
 test('wrapped keys sign from memory, and the store alone does not open them', async (context) => {
 	const { server, place } = await playVault(context);
-	const { keys } = openMemoryStore();
+	const { keys, registry } = openMemoryStore();
 	const ring = openRing(context, { tokenSigning: place('wrap') });
-	const [first] = await loadOrCreateSigningKeys(ring.wrapStore(keys), 'token-signing', { clock: systemClock });
+	const first = await signingKey(ring.wrapStore(keys), registry);
+	assert.match(first ?? '', /^-----BEGIN PRIVATE KEY-----/);
 	const [stored] = await keys.list('token-signing');
 	assert.match(stored?.privateKeyPem.reveal() ?? '', /^-----BEGIN SALLYPORT WRAPPED KEY-----/);
 	const again = openRing(context, { tokenSigning: place('wrap') }).wrapStore(keys);
-	const [second] = await loadOrCreateSigningKeys(again, 'token-signing', { clock: systemClock });
-	assert.equal(second?.kid, first?.kid);
+	assert.equal(await signingKey(again, registry), first);
 	const before = server.requests.length;
 	await again.list('token-signing');
 	assert.equal(server.requests.length, before, 'what was opened once is remembered');
@@ -80,17 +92,15 @@ test('wrapped keys sign from memory, and the store alone does not open them', as
 	assert.ok(stored !== undefined);
 	await keys.insert({ ...stored, name: 'token/2' });
 	await assert.rejects(again.list('token-signing'), KeyServiceFailure);
-	await assert.rejects(openRing(context, {}).wrapStore(keys).get('token/1'), /configure keys.tokenSigning again/);
+	await assert.rejects(openRing(context, {}).wrapStore(keys).get(stored.name), /configure keys.tokenSigning again/);
 });
 
 test('keys of other uses are left as they are, and so are those from before', async (context) => {
 	const { place } = await playVault(context);
-	const { keys } = openMemoryStore();
-	const [plain] = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
+	const { keys, registry } = openMemoryStore();
+	const plain = await signingKey(keys, registry);
 	const store = openRing(context, { tokenSigning: place('wrap') }).wrapStore(keys);
-	const [read] = await loadOrCreateSigningKeys(store, 'token-signing', { clock: systemClock });
-	assert.equal(read?.kid, plain?.kid);
-	await loadOrCreateSigningKeys(store, 'assertion-signing', { clock: systemClock });
+	assert.equal(await signingKey(store, registry), plain);
 	assert.match((await keys.list('assertion-signing'))[0]?.privateKeyPem.reveal() ?? '', /^-----BEGIN PRIVATE KEY-----/);
 });
 
@@ -99,7 +109,7 @@ test('a first key at a place that does not answer, or does not know us, stops th
 	writeFileSync(join(folder, 'secret-id'), 'wrong');
 	const ring = openRing(context, { partnerIssuing: place('ecdsa-with-SHA256'), tokenSigning: place('wrap') });
 	await assert.rejects(ring.makeKey('partnerIssuing'), KeyServiceFailure);
-	const store = ring.wrapStore(openMemoryStore().keys);
-	await assert.rejects(loadOrCreateSigningKeys(store, 'token-signing', { clock: systemClock }), KeyServiceFailure);
+	const { keys, registry } = openMemoryStore();
+	await assert.rejects(signingKey(ring.wrapStore(keys), registry), KeyServiceFailure);
 	assert.ok(server.requests.length < 8);
 });

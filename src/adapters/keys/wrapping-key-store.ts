@@ -52,6 +52,7 @@ export function createWrappingKeyStore(keys: KeyStore, { places, serviceOf, rand
 			return key === undefined ? undefined : unwrap(key);
 		},
 		list: async (purpose) => Promise.all((await keys.list(purpose)).map(unwrap)),
+		delete: (name) => keys.delete(name),
 	};
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Enrolment } from '../../domain/certificate/enrolment.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import { signingKeyFixture } from '../../domain/token/signing-key-fixture.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
 import {
 	certificateFixture,
@@ -119,6 +120,22 @@ export function checkAggregates(openStore: OpenStore): void {
 		assert.equal(await registry.credentials.get(fixtureId('crd', 9)), undefined);
 		assert.equal(await registry.subscriptions.get(fixtureId('sub', 9)), undefined);
 		assert.equal(await registry.operators.get(fixtureId('opr', 9)), undefined);
+	});
+
+	test('signing keys are listed by purpose, and updated at their revision', async (context) => {
+		const { registry } = await openStore(context);
+		const tokens = signingKeyFixture('token-signing').record;
+		const assertions = signingKeyFixture('assertion-signing').record;
+		await registry.signingKeys.insert(tokens);
+		await registry.signingKeys.insert(assertions);
+		await rejectsWithConflict(registry.signingKeys.insert(tokens), 'unique');
+		assert.deepEqual(await registry.signingKeys.list('token-signing'), [tokens]);
+		const revoked = { ...tokens, revokedAtMs: 5, revision: 2 };
+		await registry.signingKeys.update(revoked, 1);
+		await rejectsWithConflict(registry.signingKeys.update(revoked, 1), 'revision');
+		assert.deepEqual(await registry.signingKeys.get(tokens.id), revoked);
+		assert.deepEqual(await registry.signingKeys.list('assertion-signing'), [assertions]);
+		assert.equal(await registry.signingKeys.get('nobody'), undefined);
 	});
 
 	test('what is stored does not change when the caller changes its own object', async (context) => {

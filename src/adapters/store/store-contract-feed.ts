@@ -164,6 +164,10 @@ export function checkFeedAndExpiry(openStore: OpenStore): void {
 		assert.equal((await keys.list('server'))[0]?.privateKeyPem.reveal(), keyFixture('server/a').privateKeyPem.reveal());
 		assert.deepEqual(await keys.list('token-signing'), []);
 		assert.equal(await keys.get('ca/other'), undefined);
+		await keys.delete('server/a');
+		await keys.delete('server/a');
+		assert.equal(await keys.get('server/a'), undefined);
+		assert.notEqual(await keys.get('server/b'), undefined);
 	});
 
 	test('a configuration gets a number unless it is the one that runs already', async (context) => {

@@ -162,6 +162,7 @@ async function snapshot(registry: Registry): Promise<unknown> {
 		credentials: await registry.credentials.list(page),
 		certificates: await registry.certificates.list(page),
 		subscriptions: await registry.subscriptions.list(page),
+		signingKeys: await registry.signingKeys.list('token-signing'),
 		revocations: await registry.revocations.listLive(0),
 		answer: await registry.idempotency.get('k'),
 		changes: await registry.changes.after(0, 100),

@@ -1,14 +1,15 @@
 // A renewal token proves, where TLS ends before us, that whoever asks for a renewal holds the key of the certificate: a
 // compact JWS signed by that key. It is good for one certificate request, at one server, once, for a few minutes.
 //
-//   header   typ `renewal+jwt` · alg as the key has it (ES256, ES384, EdDSA, PS256) · kid = x5t#S256 of the certificate
+//   header   typ `renewal+jwt` · alg as the key has it (jws-verify.ts) · kid = x5t#S256 of the certificate
 //   payload  aud = the URL of the renewal · iat, exp (at most 300 s apart) · jti · csr#S256 = SHA-256 of the DER request
 //
 // Reading it needs the certificate's key, so it has two steps: find the certificate, then verify. RFC 7515, RFC 8725.
-import { constants, createPublicKey, hash, type KeyObject, sign, X509Certificate } from 'node:crypto';
+import { hash, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Random } from '../../kernel/random.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
+import { createJwsSigner } from '../token/jws-sign.ts';
 import { algorithmOfKey, verifyJws } from '../token/jws-verify.ts';
 import { decodeJws } from '../token/jwt.ts';
 import { parseJsonObject } from '../token/strict-json.ts';
@@ -83,8 +84,7 @@ export function createRenewalToken(
 	claims: { readonly thumbprint: string; readonly audience: string; readonly csr: Uint8Array; readonly nowMs: number },
 	random: Random,
 ): string {
-	const alg = algorithmOfKey(createPublicKey(privateKey));
-	if (alg === undefined) throw new TypeError('a key of this kind signs no renewal tokens');
+	const signer = createJwsSigner(privateKey);
 	const iat = Math.floor(claims.nowMs / 1000);
 	const payload = {
 		aud: claims.audience,
@@ -94,11 +94,6 @@ export function createRenewalToken(
 		'csr#S256': hash('sha256', claims.csr, 'base64url'),
 	};
 	const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-	const input = `${encode({ alg, typ: RENEWAL_TOKEN_TYPE, kid: claims.thumbprint })}.${encode(payload)}`;
-	const digest = { ES256: 'sha256', ES384: 'sha384', EdDSA: null, PS256: 'sha256' }[alg];
-	const key =
-		alg === 'PS256'
-			? { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-			: { key: privateKey, dsaEncoding: 'ieee-p1363' as const };
-	return `${input}.${sign(digest, Buffer.from(input), key).toString('base64url')}`;
+	const input = `${encode({ alg: signer.algorithm, typ: RENEWAL_TOKEN_TYPE, kid: claims.thumbprint })}.${encode(payload)}`;
+	return `${input}.${signer.sign(Buffer.from(input)).toString('base64url')}`;
 }

@@ -7,6 +7,7 @@ import type { Credential } from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
+import type { SigningKeyRecord } from '../token/signing-key.ts';
 
 /** One changed record, whole. */
 export type RegistryChange =
@@ -16,7 +17,8 @@ export type RegistryChange =
 	| { readonly kind: 'certificate'; readonly record: CertificateStatus }
 	| { readonly kind: 'authority'; readonly record: AuthorityAdded }
 	| { readonly kind: 'subscription'; readonly record: Subscription }
-	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation };
+	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation }
+	| { readonly kind: 'signing-key'; readonly record: SigningKeyRecord };
 
 export interface NumberedChange {
 	/** Rises by commit order, without reuse; gaps are allowed. */

@@ -13,6 +13,8 @@ import {
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
+import type { SigningKeyRecord } from '../token/signing-key.ts';
+import { SigningKeyIndex } from '../token/signing-key-index.ts';
 import type { NumberedChange, RegistryChange } from './change-feed.ts';
 
 /** Everything a directory starts from, as of `sequence` of the change feed. */
@@ -23,6 +25,8 @@ export interface DirectoryState {
 	readonly credentials: readonly Credential[];
 	readonly subscriptions: readonly Subscription[];
 	readonly tokenRevocations: readonly TokenRevocation[];
+	/** The published ones. */
+	readonly signingKeys: readonly SigningKeyRecord[];
 }
 
 const NONE: readonly Credential[] = [];
@@ -39,6 +43,7 @@ export class Directory {
 	readonly #subscriptions = new Map<ClientId, Map<SubscriptionId, Subscription>>();
 	/** From jti to the second after which the revocation no longer matters. */
 	readonly #revokedTokens = new Map<string, number>();
+	readonly #signingKeys = new SigningKeyIndex();
 	#sequence: number;
 
 	constructor(state: DirectoryState) {
@@ -47,6 +52,7 @@ export class Directory {
 		for (const record of state.credentials) this.#apply({ kind: 'credential', record });
 		for (const record of state.subscriptions) this.#apply({ kind: 'subscription', record });
 		for (const record of state.tokenRevocations) this.#apply({ kind: 'token-revocation', record });
+		for (const record of state.signingKeys) this.#apply({ kind: 'signing-key', record });
 		this.#sequence = state.sequence;
 	}
 
@@ -75,6 +81,7 @@ export class Directory {
 				expiresAtSeconds,
 				revokedAtMs: 0,
 			})),
+			signingKeys: this.#signingKeys.records(),
 		};
 	}
 
@@ -128,17 +135,23 @@ export class Directory {
 		return (this.#subscriptions.get(client) ?? new Map<SubscriptionId, Subscription>()).values();
 	}
 
+	/** The published signing keys. */
+	get signingKeys(): SigningKeyIndex {
+		return this.#signingKeys;
+	}
+
 	isTokenRevoked(jti: string): boolean {
 		return this.#revokedTokens.has(jti);
 	}
 
-	/** Forgets revocations of tokens that have expired by now, and which credentials are over; call it now and then. */
+	/** Forgets what has expired: revocations of tokens, credentials, signing keys. Call it now and then. */
 	forgetExpired(nowSeconds: number): void {
 		for (const [client, credentials] of this.#credentialsByClient) {
 			const lasting = credentials.filter((credential) => credentialEndMs(credential) > nowSeconds * 1000);
 			if (lasting.length < credentials.length) this.#credentialsByClient.set(client, lasting);
 		}
 		for (const [jti, expiresAt] of this.#revokedTokens) if (expiresAt < nowSeconds) this.#revokedTokens.delete(jti);
+		this.#signingKeys.forgetGone(nowSeconds * 1000);
 	}
 
 	#apply(change: RegistryChange): void {
@@ -161,6 +174,9 @@ export class Directory {
 				return;
 			case 'token-revocation':
 				this.#revokedTokens.set(change.record.jti, change.record.expiresAtSeconds);
+				return;
+			case 'signing-key':
+				this.#signingKeys.apply(change.record);
 				return;
 		}
 	}

@@ -30,4 +30,6 @@ export interface KeyStore {
 	list(purpose: KeyPurpose): Promise<readonly StoredKey[]>;
 	/** Replaces key and certificate of an existing name; adds it when absent. */
 	put(key: StoredKey): Promise<void>;
+	/** Forgets a key for good; a name that is not there is no error. */
+	delete(name: string): Promise<void>;
 }

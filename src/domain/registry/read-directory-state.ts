@@ -1,6 +1,7 @@
 // Reads what a directory starts from: all live records and the sequence of the change feed, in one transaction, so
 // that no change falls between the records and the first change that is applied to them.
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
+import { isPublished, SIGNING_PURPOSES, type SigningKeyRecord } from '../token/signing-key.ts';
 import type { DirectoryState } from './directory.ts';
 import type { Page, PageRequest } from './page.ts';
 import type { RegistryStore } from './registry.ts';
@@ -10,6 +11,8 @@ const PAGE_ITEMS = 200;
 /** Reads the state of the directory. Other transactions of the store wait meanwhile; call it at start only. */
 export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<DirectoryState> {
 	return store.transaction(async (registry) => {
+		const signingKeys: SigningKeyRecord[] = [];
+		for (const purpose of SIGNING_PURPOSES) signingKeys.push(...(await registry.signingKeys.list(purpose)));
 		const subscriptions = await readAll((page) => registry.subscriptions.list(page));
 		return {
 			sequence: await registry.changes.latest(),
@@ -19,6 +22,7 @@ export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<
 			// An ended subscription decides nothing.
 			subscriptions: subscriptions.filter((subscription) => subscription.status === 'active'),
 			tokenRevocations: await registry.revocations.listLive(nowSeconds(clock)),
+			signingKeys: signingKeys.filter((key) => isPublished(key, clock.nowMs())),
 		};
 	});
 }

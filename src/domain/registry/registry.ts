@@ -11,6 +11,7 @@ import type { CredentialUseStore } from '../client/credential-use-store.ts';
 import type { PartnerStore } from '../partner/partner-store.ts';
 import type { SubscriptionStore } from '../product/subscription-store.ts';
 import type { RevocationStore } from '../token/revocation-store.ts';
+import type { SigningKeyStore } from '../token/signing-key-store.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { IdempotencyStore } from './idempotency-store.ts';
 import type { OperatorStore } from './operator-store.ts';
@@ -27,6 +28,7 @@ export interface Registry {
 	readonly events: EventStore;
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
+	readonly signingKeys: SigningKeyStore;
 	readonly operators: OperatorStore;
 	readonly credentialUses: CredentialUseStore;
 	readonly idempotency: IdempotencyStore;

@@ -7,15 +7,13 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { createAccessTokenVerifier } from './access-token.ts';
-import { type AssertionSubject, createAssertionMinter } from './assertion.ts';
-import type { SigningKey } from './signing-key.ts';
+import { ASSERTION_TYPE, type AssertionSubject, createAssertionMinter } from './assertion.ts';
+import { createJwtSigner } from './jwt.ts';
 
 const NOW = 1_795_000_000;
 const issuer = 'spiffe://bank.example/service/gateway';
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
-const publicJwk = { kty: 'EC', crv: 'P-256', x, y, kid: 'a1', use: 'sig', alg: 'ES256' } as const;
-const key: SigningKey = { kid: 'a1', privateKey, publicJwk, state: 'active' };
+const signer = createJwtSigner({ kid: 'a1', privateKey }, ASSERTION_TYPE);
 
 const start = new ManualClock(NOW * 1000);
 const subject: AssertionSubject = {
@@ -33,7 +31,7 @@ const subject: AssertionSubject = {
 
 function world(entriesMax = 100) {
 	const clock = new ManualClock(NOW * 1000);
-	return { clock, ...createAssertionMinter({ key, issuer, clock, random: systemRandom, entriesMax }) };
+	return { clock, ...createAssertionMinter({ signer: () => signer, issuer, clock, random: systemRandom, entriesMax }) };
 }
 
 test('states who asks for what, for one upstream and one minute, and another implementation verifies it', async () => {

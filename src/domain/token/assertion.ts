@@ -6,11 +6,10 @@ import { type Clock, nowSeconds } from '../../kernel/clock.ts';
 import type { ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { RequestedResource } from '../policy/resource-grant.ts';
-import { createJwtSigner } from './jwt.ts';
-import type { SigningKey } from './signing-key.ts';
+import type { JwtSigner } from './jwt.ts';
 
 /** The `typ` header of assertions. */
-const ASSERTION_TYPE = 'sallyport-assertion+jwt';
+export const ASSERTION_TYPE = 'sallyport-assertion+jwt';
 /** Seconds from `iat` to `exp`. */
 const ASSERTION_TTL_SECONDS = 60;
 /** Life that an assertion has at least when it is handed out; until then it is used again. */
@@ -41,7 +40,8 @@ export interface AssertionMinter {
 
 /** What a minter needs. */
 export interface AssertionMinterDeps {
-	readonly key: SigningKey;
+	/** Gives the signer of this moment, which signs with the type `ASSERTION_TYPE`. */
+	readonly signer: () => JwtSigner;
 	/** SPIFFE id of the gateway, `spiffe://<trust domain>/service/gateway`. */
 	readonly issuer: string;
 	readonly clock: Clock;
@@ -52,6 +52,7 @@ export interface AssertionMinterDeps {
 
 interface Minted {
 	readonly text: string;
+	readonly signer: JwtSigner;
 	readonly issuedAtSeconds: number;
 }
 
@@ -60,14 +61,15 @@ interface Minted {
  * equal requests. Its `jti` names the assertion, not the request: an upstream must not treat it as single-use.
  */
 export function createAssertionMinter(deps: AssertionMinterDeps): AssertionMinter {
-	const sign = createJwtSigner(deps.key, ASSERTION_TYPE);
 	const minted = new BoundedMap<string, Minted>(deps.entriesMax);
 	return {
 		mint: (subject) => {
 			const key = cacheKey(subject);
 			const now = nowSeconds(deps.clock);
 			const known = minted.get(key);
-			if (known !== undefined && isFresh(known, now)) return known.text;
+			const sign = deps.signer();
+			// Another signer: the key has changed, and the one before it may have been revoked.
+			if (known !== undefined && known.signer === sign && isFresh(known, now)) return known.text;
 			const text = sign({
 				iss: deps.issuer,
 				aud: subject.audience,
@@ -83,7 +85,7 @@ export function createAssertionMinter(deps: AssertionMinterDeps): AssertionMinte
 				operation: subject.operation,
 				resources: subject.resources.map(({ type, id }) => ({ type, id })),
 			});
-			minted.set(key, { text, issuedAtSeconds: now });
+			minted.set(key, { text, signer: sign, issuedAtSeconds: now });
 			return text;
 		},
 	};

@@ -7,9 +7,11 @@ import { type DecodedJws, decodeJws, type JwsRefusal } from './jwt.ts';
 import { isJsonObject } from './strict-json.ts';
 
 /** The signature algorithms that are verified, one for each kind of key. RS256 and HMAC are left out on purpose. */
-export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256';
+export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256' | 'ML-DSA-65';
 
 const KEYS_MAX = 64;
+/** Length of a signature (FIPS 204, table 2). */
+const ML_DSA_65_BYTES = 3309;
 const RSA_BITS_MIN = 2048;
 const RSA_BITS_MAX = 8192;
 /** Members of a JWK that hold secret material. */
@@ -25,6 +27,8 @@ export function algorithmOfKey(key: KeyObject): JwsAlgorithm | undefined {
 			return namedCurve === 'secp384r1' ? 'ES384' : undefined;
 		case 'ed25519':
 			return 'EdDSA';
+		case 'ml-dsa-65':
+			return 'ML-DSA-65';
 		case 'rsa':
 			if (modulusLength === undefined || modulusLength < RSA_BITS_MIN || modulusLength > RSA_BITS_MAX) return undefined;
 			return publicExponent === 65537n ? 'PS256' : undefined;
@@ -59,6 +63,8 @@ export function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput
 			return signature.length === 96 && verify('sha384', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
 		case 'EdDSA':
 			return signature.length === 64 && verify(null, data, key, signature);
+		case 'ML-DSA-65':
+			return signature.length === ML_DSA_65_BYTES && verify(null, data, key, signature);
 		case 'PS256':
 			return verify(
 				'sha256',

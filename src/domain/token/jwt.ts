@@ -1,7 +1,8 @@
 // The compact form of signed tokens: how ours are written, and how strictly any is read. Reading decides nothing about
 // trust: it gives parts that have one meaning, or refuses. RFC 7515 §3.1 and §7.1, RFC 7519, RFC 8725 §3.
-import { type KeyObject, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../../kernel/result.ts';
+import { createJwsSigner } from './jws-sign.ts';
 import { type JsonObject, parseJsonObject } from './strict-json.ts';
 
 /** Longest token that is read, in characters. Ours stay far below; a longer one is refused unread. */
@@ -67,13 +68,13 @@ export function decodeBase64url(text: string): Buffer | undefined {
 /** Signs claims as a compact JWT. */
 export type JwtSigner = (claims: { readonly [name: string]: unknown }) => string;
 
-/** Makes a signer of ES256 tokens of one type. The header is the same for all of them, so it is encoded once. */
+/** Makes a signer of tokens of one type. The header is the same for all of them, so it is encoded once. */
 export function createJwtSigner(key: { readonly kid: string; readonly privateKey: KeyObject }, typ: string): JwtSigner {
-	const header = encodeJson({ alg: 'ES256', typ, kid: key.kid });
-	const signingKey = { key: key.privateKey, dsaEncoding: 'ieee-p1363' } as const;
+	const { algorithm, sign } = createJwsSigner(key.privateKey);
+	const header = encodeJson({ alg: algorithm, typ, kid: key.kid });
 	return (claims) => {
 		const input = `${header}.${encodeJson(claims)}`;
-		return `${input}.${sign('sha256', Buffer.from(input, 'latin1'), signingKey).toString('base64url')}`;
+		return `${input}.${sign(Buffer.from(input, 'latin1')).toString('base64url')}`;
 	};
 }
 

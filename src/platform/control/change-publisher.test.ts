@@ -18,6 +18,7 @@ function setUp() {
 		credentials: [],
 		subscriptions: [],
 		tokenRevocations: [],
+		signingKeys: [],
 	});
 	const sent: number[][] = [];
 	const gate = { fail: false };

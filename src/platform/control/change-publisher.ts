@@ -10,7 +10,8 @@ const CHANGES_READ_MAX = 500;
 const CHANGES_KEPT = 10_000;
 
 /**
- * Makes the publisher. `send` resolves when every serving gateway thread has confirmed.
+ * Makes the publisher. `send` resolves when every serving gateway thread has confirmed. `prepare` gets ready what the
+ * changes need (private keys), before anybody decides from them.
  * INVARIANT: a change counts as published only when `send` has resolved for it or for a later one. What could not be
  * confirmed is sent again with the next call: applying a change twice changes nothing.
  */
@@ -18,6 +19,7 @@ export function createChangePublisher(
 	store: RegistryStore,
 	directory: Directory,
 	send: (changes: readonly NumberedChange[]) => Promise<void>,
+	prepare: (changes: readonly NumberedChange[]) => Promise<void> = () => Promise.resolve(),
 ): ChangePublisher {
 	let last: Promise<void> = Promise.resolve();
 	let confirmed = directory.sequence;
@@ -27,6 +29,7 @@ export function createChangePublisher(
 			const changes = await store.changes.after(confirmed, CHANGES_READ_MAX);
 			const newest = changes.at(-1);
 			if (newest === undefined) throw new Error(`the change feed ends before change ${sequence}`);
+			await prepare(changes);
 			for (const change of changes) directory.apply(change);
 			await send(changes);
 			confirmed = newest.sequence;

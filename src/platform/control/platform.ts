@@ -21,7 +21,7 @@ import { createCatalogue } from '../../domain/product/catalogue.ts';
 import { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
-import { activeSigningKey, loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
+import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
@@ -41,6 +41,7 @@ import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
 import { withStaple } from '../pki/staple.ts';
 import { rememberLedger } from './remember-ledger.ts';
+import { openSigningKeys } from './signing-keys.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
 export interface PlatformOptions {
@@ -176,9 +177,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		clock: systemClock,
 		random: systemRandom,
 	};
-	const tokenKeys = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
-	const assertionKeys = await loadOrCreateSigningKeys(keys, 'assertion-signing', { clock: systemClock });
-	const assertionKey = activeSigningKey(assertionKeys);
+	const signingKeyKeeping = { keys, registry: store.registry, clock: systemClock };
+	await provideFirstSigningKeys(signingKeyKeeping, configuration.signingKeys);
 
 	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
 	// older than what the store remembers: the log would get a second history.
@@ -210,6 +210,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	// Step 4: the gateway threads, from the state of the registry.
 	const directory = new Directory(await readDirectoryState(store.registry, systemClock));
 	const uses = new CredentialUses();
+	const signingKeys = await openSigningKeys({
+		...signingKeyKeeping,
+		directory,
+		policies: configuration.signingKeys,
+		audit,
+		log,
+	});
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
@@ -232,9 +239,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					port,
 					configuration,
 					directory: directory.state(),
-					tokenKeys: tokenKeys.map((key) => key.publicJwk),
-					assertionKey: assertionKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-					assertionJwk: assertionKey.publicJwk,
+					assertionKeys: signingKeys.assertionKeys(),
 					listener,
 					service,
 					rootCa,
@@ -265,16 +270,21 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	undo.push(() => publicListener?.stop(0) ?? Promise.resolve());
 	const certificateMetrics = createCertificateMetrics(store.registry.certificates, systemClock, log);
 	await certificateMetrics.refresh();
-	const publisher = createChangePublisher(store.registry, directory, async (changes) => {
-		publicListener?.tell(changes);
-		const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
-		for (const authority of added) await authorities.adopt(authority);
-		if (added.length > 0) services.renewTrust();
-		await gateways.publish(changes);
-		// Everybody trusts them: from here on they sign.
-		for (const { name } of added) authorities.activate(name);
-		if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
-	});
+	const publisher = createChangePublisher(
+		store.registry,
+		directory,
+		async (changes) => {
+			publicListener?.tell(changes);
+			const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
+			for (const authority of added) await authorities.adopt(authority);
+			if (added.length > 0) services.renewTrust();
+			await gateways.publish(changes);
+			// Everybody trusts them: from here on they sign.
+			for (const { name } of added) authorities.activate(name);
+			if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
+		},
+		(changes) => signingKeys.prepareChanges(changes, (key) => gateways.addAssertionKey(key)),
+	);
 	const credentialJobs = createCredentialJobs({
 		store: store.registry,
 		credentials: () => directory.credentials(),
@@ -295,9 +305,9 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		publisher,
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
-		tokenKeys,
-		assertionKeys,
 		sources,
+		tokenRing: signingKeys.tokenRing,
+		keys,
 		connectionsMax,
 		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
 		log,
@@ -325,6 +335,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void publicListener?.refresh();
 			void credentialJobs.run();
 			void recordUses(store, uses, log);
+			void signingKeys.maintain(publisher);
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 	];

@@ -22,8 +22,9 @@ import { sourceOf } from '../../domain/network/source.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { KeyStore } from '../../domain/registry/key-store.ts';
+import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
-import { publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
@@ -53,9 +54,9 @@ export interface ServicesOptions {
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly ledgerDirectory: string;
-	readonly tokenKeys: readonly SigningKey[];
-	readonly assertionKeys: readonly SigningKey[];
 	readonly sources: SharedSources;
+	readonly tokenRing: SigningKeyRing;
+	readonly keys: KeyStore;
 	/** Most connections that each listener holds at once. */
 	readonly connectionsMax: number;
 	readonly identities: Identities;
@@ -123,8 +124,7 @@ function openAuthorizationServer(
 		sources,
 		usedProofs: options.usedProofs,
 		uses: options.uses,
-		signingKeys: options.tokenKeys,
-		assertionKeys: publicJwkSet(options.assertionKeys),
+		tokenSigner: () => options.tokenRing.signer(),
 		audit: options.audit,
 		clock: systemClock,
 		random: systemRandom,
@@ -187,6 +187,8 @@ function openAdminApi(
 	const { authorities, configuration } = options;
 	const api = createAdminApi({
 		store: options.store,
+		keys: options.keys,
+		signingKeyPolicies: configuration.signingKeys,
 		catalogue: () => options.catalogue,
 		authorities,
 		profiles: configuration.certificates.profiles,

@@ -1,6 +1,5 @@
 // Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
 // all gateway threads share.
-import { createPrivateKey } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
@@ -18,18 +17,19 @@ import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/access-token.ts';
-import { createAssertionMinter } from '../../domain/token/assertion.ts';
-import { parseJwkSet } from '../../domain/token/jws-verify.ts';
+import { ASSERTION_TYPE, createAssertionMinter } from '../../domain/token/assertion.ts';
+import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { FAULTS } from '../../kernel/faults.ts';
 import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
+import { Secret } from '../../kernel/secret.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import { createGatewayContext } from '../../services/gateway/snapshot.ts';
-import type { FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
+import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
 import { createUpstreams } from './upstreams.ts';
 
 export interface GatewayServer {
@@ -39,6 +39,8 @@ export interface GatewayServer {
 	/** Applies changes; gives the sequence up to which it decides now. */
 	apply(changes: readonly NumberedChange[]): number;
 	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	/** Takes the private half of a key that will sign assertions. */
+	addAssertionKey(key: AssertionKey): void;
 	/** Stops taking connections, lets running requests end for at most `graceMs`, then hands the last entries over. */
 	close(graceMs: number): Promise<void>;
 }
@@ -55,6 +57,16 @@ export async function openGatewayServer(
 	const { configuration } = start;
 	const log = forwardLog(say);
 	const directory = new Directory(start.directory);
+	const assertionRing = new SigningKeyRing({
+		purpose: 'assertion-signing',
+		type: ASSERTION_TYPE,
+		index: directory.signingKeys,
+		clock: systemClock,
+	});
+	const addAssertionKey = ({ kid, privateKeyPem }: AssertionKey): void => {
+		assertionRing.add(kid, new Secret(privateKeyPem));
+	};
+	start.assertionKeys.forEach(addAssertionKey);
 	const audit = createMessageAuditSink(start.ledger);
 	const upstreams = createUpstreams(configuration.apis, start.rootCa, start.service);
 	const newRequestId = createRequestIds(systemRandom);
@@ -65,14 +77,9 @@ export async function openGatewayServer(
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
 			directory,
 			hosts: allowedHosts(configuration.listeners.gateway.names, configuration.listeners.gateway.port),
-			tokens: createTokenVerifier(start),
+			tokens: createTokenVerifier(start, directory),
 			assertions: createAssertionMinter({
-				key: {
-					kid: start.assertionJwk.kid,
-					privateKey: createPrivateKey(start.assertionKey),
-					publicJwk: start.assertionJwk,
-					state: 'active',
-				},
+				signer: () => assertionRing.signer(),
 				issuer: `spiffe://${configuration.trustDomain}/service/gateway`,
 				clock: systemClock,
 				random: systemRandom,
@@ -123,7 +130,10 @@ export async function openGatewayServer(
 	});
 	const { host } = configuration.listeners.gateway;
 	const port = await listener.listen(host, start.port, true);
-	const sweep = setInterval(() => directory.forgetExpired(nowSeconds(systemClock)), SWEEP_MS);
+	const sweep = setInterval(() => {
+		directory.forgetExpired(nowSeconds(systemClock));
+		assertionRing.forgetUnused();
+	}, SWEEP_MS);
 	sweep.unref();
 	return {
 		port,
@@ -147,6 +157,7 @@ export async function openGatewayServer(
 			listener.replaceIdentity(identity);
 			upstreams.replaceIdentity(service);
 		},
+		addAssertionKey,
 		async close(graceMs) {
 			clearInterval(sweep);
 			await listener.close(graceMs);
@@ -157,9 +168,8 @@ export async function openGatewayServer(
 	};
 }
 
-function createTokenVerifier(start: GatewayStart): AccessTokenVerifier {
-	const keys = parseJwkSet({ keys: start.tokenKeys });
-	if (keys === undefined) throw new Error('the keys that access tokens are verified with cannot be read');
+function createTokenVerifier(start: GatewayStart, directory: Directory): AccessTokenVerifier {
+	const keys = directory.signingKeys.verificationKeys('token-signing');
 	const deps = { issuer: start.configuration.issuer, keys: () => keys, clock: systemClock };
 	return createVerifiedTokenCache({
 		...deps,

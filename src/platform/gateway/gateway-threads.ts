@@ -4,7 +4,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
-import type { FromGateway, GatewayStart, TlsIdentity, ToGateway } from './messages.ts';
+import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity, ToGateway } from './messages.ts';
 
 /** Milliseconds in which a thread must confirm a change. */
 const CONFIRM_MS = 2000;
@@ -40,6 +40,8 @@ export interface GatewayThreads {
 	/** Sends changes to all threads; resolves when each serving one has confirmed the last of them. */
 	publish(changes: readonly NumberedChange[]): Promise<void>;
 	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	/** Hands the private half of a new key to all threads. Each has it before any change that is published later. */
+	addAssertionKey(key: AssertionKey): void;
 	/** Lets the threads finish what they serve, at most `graceMs`. */
 	stop(graceMs: number): Promise<void>;
 }
@@ -119,6 +121,13 @@ class GatewayThreadPool implements GatewayThreads {
 		for (const thread of this.#threads) {
 			if (thread.state === 'serving' || thread.state === 'starting')
 				post(thread.worker, { kind: 'identity', listener, service });
+		}
+	}
+
+	addAssertionKey(key: AssertionKey): void {
+		for (const thread of this.#threads) {
+			if (thread.state === 'serving' || thread.state === 'starting')
+				post(thread.worker, { kind: 'assertion-key', key });
 		}
 	}
 

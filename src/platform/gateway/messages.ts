@@ -5,7 +5,6 @@ import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts'
 import type { Configuration } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
-import type { PublicSigningJwk } from '../../domain/token/signing-key.ts';
 import type { LogFields } from '../../kernel/log.ts';
 
 /** TLS identity of a listener or of the gateway towards upstreams: chain (leaf first) and key, PEM. */
@@ -16,6 +15,13 @@ export interface TlsIdentity {
 	readonly staple?: Uint8Array;
 }
 
+/** The private half of a key that signs `Sallyport-Assertion`. */
+export interface AssertionKey {
+	readonly kid: string;
+	/** PKCS#8 PEM. */
+	readonly privateKeyPem: string;
+}
+
 /** Everything a gateway thread starts from. */
 export interface GatewayStart {
 	readonly kind: 'start';
@@ -24,11 +30,8 @@ export interface GatewayStart {
 	readonly port: number;
 	readonly configuration: Configuration;
 	readonly directory: DirectoryState;
-	/** Public JWKs that access tokens are verified with. */
-	readonly tokenKeys: readonly PublicSigningJwk[];
-	/** PKCS#8 PEM of the key that signs `Sallyport-Assertion`. */
-	readonly assertionKey: string;
-	readonly assertionJwk: PublicSigningJwk;
+	/** Private halves of the keys that sign `Sallyport-Assertion`; the directory says which one signs. */
+	readonly assertionKeys: readonly AssertionKey[];
 	readonly listener: TlsIdentity;
 	/** Identity towards upstreams. */
 	readonly service: TlsIdentity;
@@ -48,6 +51,7 @@ export type ToGateway =
 	| GatewayStart
 	| { readonly kind: 'changes'; readonly changes: readonly NumberedChange[] }
 	| { readonly kind: 'identity'; readonly listener: TlsIdentity; readonly service: TlsIdentity }
+	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
 	| { readonly kind: 'stop'; readonly graceMs: number };
 
 export type FromGateway =

@@ -32,6 +32,9 @@ async function handle(message: ToGateway): Promise<void> {
 		case 'identity':
 			server?.replaceIdentity(message.listener, message.service);
 			return;
+		case 'assertion-key':
+			server?.addAssertionKey(message.key);
+			return;
 		case 'stop':
 			await server?.close(message.graceMs);
 			say({ kind: 'stopped' });

@@ -20,6 +20,7 @@ import { addRotationRoutes } from './routes/rotation-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
+import { addSigningKeyRoutes } from './routes/signing-key-routes.ts';
 import { addSubscriptionRoutes } from './routes/subscription-routes.ts';
 import { addTokenRoutes } from './routes/token-routes.ts';
 
@@ -47,6 +48,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addProductRoutes(router);
 	addSubscriptionRoutes(router);
 	addTokenRoutes(router);
+	addSigningKeyRoutes(router);
 	addLedgerRoutes(router);
 	addDocument(router);
 	const allowedMethods = createAllowedMethods(app.routes);

@@ -6,13 +6,18 @@ import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LedgerReader } from '../../domain/ledger/ledger-reader.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
+import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { SigningKeyPolicies } from '../../domain/token/signing-key-keeper.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 
 export interface AdminDependencies {
 	readonly store: RegistryStore;
+	/** Where the private halves of new signing keys go. */
+	readonly keys: KeyStore;
+	readonly signingKeyPolicies: SigningKeyPolicies;
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
 	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare'>;

@@ -24,6 +24,7 @@ const ROUTES = [
 	'get /admin/v1/products/{productId}',
 	'get /admin/v1/rotations',
 	'get /admin/v1/rotations/{rotationId}',
+	'get /admin/v1/signing-keys',
 	'get /admin/v1/subscriptions',
 	'get /admin/v1/subscriptions/{subscriptionId}',
 	'patch /admin/v1/subscriptions/{subscriptionId}',
@@ -53,6 +54,8 @@ const ROUTES = [
 	'post /admin/v1/partners/{partnerId}/suspend',
 	'post /admin/v1/rotations/{rotationId}/cancel',
 	'post /admin/v1/rotations/{rotationId}/complete',
+	'post /admin/v1/signing-keys/rotations',
+	'post /admin/v1/signing-keys/{kid}/revoke',
 	'post /admin/v1/subscriptions/{subscriptionId}/end',
 	'post /admin/v1/token-revocations',
 ];

@@ -54,7 +54,7 @@ export interface Reading<A> {
 	readonly next?: URLSearchParams;
 }
 
-interface CommandRoute<P, B, A> extends RouteDescription<P, A> {
+interface CommandRoute<P, B, A, M> extends RouteDescription<P, A> {
 	readonly method: CommandMethod;
 	/** Schema of the body; undefined when the command takes none. */
 	readonly body: z.ZodType<B> | undefined;
@@ -64,8 +64,13 @@ interface CommandRoute<P, B, A> extends RouteDescription<P, A> {
 	/** `required` refuses a command without If-Match (428); `optional` checks it where it is sent; `none` refuses it. */
 	readonly ifMatch: 'required' | 'optional' | 'none';
 	readonly auditType: string;
-	/** Runs in the transaction of the command. */
-	readonly work: (registry: Registry, input: CommandInput<P, B>) => Promise<Result<Performed<A>, Fault>>;
+	/**
+	 * Makes, before the transaction, what cannot be made inside of it, because it lies in another store. What it leaves
+	 * behind when the transaction does not come true must harm nobody.
+	 */
+	readonly prepare?: (input: CommandInput<P, B>) => Promise<Result<M, Fault>>;
+	/** Runs in the transaction of the command, with what `prepare` made. */
+	readonly work: (registry: Registry, input: CommandInput<P, B>, prepared: M) => Promise<Result<Performed<A>, Fault>>;
 }
 
 interface CommandInput<P, B> {
@@ -118,7 +123,10 @@ export function addRead<P extends object, Q, A>(router: AdminRouter, route: Read
 }
 
 /** Adds a route that carries out a command. */
-export function addCommand<P extends object, B, A>(router: AdminRouter, route: CommandRoute<P, B, A>): void {
+export function addCommand<P extends object, B, A, M = undefined>(
+	router: AdminRouter,
+	route: CommandRoute<P, B, A, M>,
+): void {
 	describe(router, route.method, route, route.status, { body: route.body, ifMatch: route.ifMatch });
 	router.app.on(route.method.toUpperCase(), routingPath(route.path), async (context) => {
 		const exchange = context.get('exchange');
@@ -130,9 +138,9 @@ export function addCommand<P extends object, B, A>(router: AdminRouter, route: C
 	});
 }
 
-async function serveCommand<P extends object, B, A>(
+async function serveCommand<P extends object, B, A, M>(
 	router: AdminRouter,
-	route: CommandRoute<P, B, A>,
+	route: CommandRoute<P, B, A, M>,
 	context: Context<AdminEnvironment>,
 ): Promise<Result<StoredAnswer, Fault>> {
 	const exchange = context.get('exchange');
@@ -157,6 +165,8 @@ async function serveCommand<P extends object, B, A>(
 	const idempotencyKey = readIdempotencyKey(context.req.header('idempotency-key'));
 	if (!idempotencyKey.ok) return idempotencyKey;
 	const input = { params: params.value, body: body.value, expectedRevision: revision.value };
+	const prepared = (await route.prepare?.(input)) ?? ok(undefined as M);
+	if (!prepared.ok) return prepared;
 	return carryOut(router.deps, router.running, exchange, {
 		idempotencyKey: idempotencyKey.value,
 		fingerprint: fingerprintOf({
@@ -166,7 +176,7 @@ async function serveCommand<P extends object, B, A>(
 			body: json.value,
 		}),
 		work: async (registry) => {
-			const performed = await route.work(registry, input);
+			const performed = await route.work(registry, input, prepared.value);
 			return performed.ok ? ok(outcomeOf(performed.value, route.status)) : performed;
 		},
 	});

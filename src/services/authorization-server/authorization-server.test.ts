@@ -2,27 +2,27 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { parseJwkSet } from '../../domain/token/jws-verify.ts';
+import { signingKeyFixture } from '../../domain/token/signing-key-fixture.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import {
-	assertionKeys,
+	assertionKey,
 	catalogue,
 	ISSUER,
 	makeMember,
-	makeSigningKey,
 	startWorld,
 	tokenKey,
 	type World,
 } from '../../../test/fixture/token-world.ts';
 
 const METADATA = '/.well-known/oauth-authorization-server';
-const retiredKey = { ...makeSigningKey('retired-key'), state: 'retired' } as const;
+const retiringKey = signingKeyFixture('token-signing', { activeFromMs: 0, retiresAtMs: 1 });
 let offered = catalogue;
 let world: World;
 before(async () => {
 	world = await startWorld([makeMember('Good', ['reading'])], {
-		signingKeys: [retiredKey, tokenKey],
 		catalogue: () => offered,
 	});
+	world.change({ kind: 'signing-key', record: retiringKey.record });
 });
 after(() => world.close());
 
@@ -88,18 +88,20 @@ test('check 1: an issuer with a path has its metadata at the path-insertion form
 	assert.equal((await world.fetch(`${METADATA}/partners`)).status, 404);
 });
 
-test('checks 9, 10: publishes all signing keys, also retired ones, without private members', async () => {
+test('checks 9, 10: publishes all signing keys, also retiring ones, without private members', async () => {
 	const published = await readJson('/oauth2/jwks');
-	assert.deepEqual(published, { keys: [retiredKey.publicJwk, tokenKey.publicJwk] });
+	assert.deepEqual(published, { keys: [tokenKey.record.publicJwk, retiringKey.record.publicJwk] });
 	const keys = parseJwkSet(published);
-	assert.deepEqual([...(keys?.keys() ?? [])], ['retired-key', 'token-key']);
+	assert.deepEqual([...(keys?.keys() ?? [])], [tokenKey.kid, retiringKey.kid]);
 	const answer = await world.ask('grant_type=client_credentials');
 	const [header = ''] = String(answer.body['access_token']).split('.');
-	assert.equal(JSON.parse(Buffer.from(header, 'base64url').toString()).kid, 'token-key', 'the active key signs');
+	assert.equal(JSON.parse(Buffer.from(header, 'base64url').toString()).kid, tokenKey.kid, 'the active key signs');
 });
 
 test('publishes the keys of assertions apart from those of access tokens', async () => {
-	assert.deepEqual(await readJson('/.well-known/sallyport-assertion-jwks.json'), assertionKeys);
+	assert.deepEqual(await readJson('/.well-known/sallyport-assertion-jwks.json'), {
+		keys: [assertionKey.record.publicJwk],
+	});
 });
 
 test('answers HEAD as GET without a body, and no other method', async () => {

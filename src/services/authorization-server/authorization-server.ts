@@ -9,12 +9,12 @@ import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
-import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
-import { createJwtSigner } from '../../domain/token/jwt.ts';
 import { createAssertionKeys } from '../../domain/token/assertion-keys.ts';
+import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { SigningKeyRecord, SigningPurpose } from '../../domain/token/signing-key.ts';
+import { publicJwkSet } from '../../domain/token/signing-key-index.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
-import { activeSigningKey, type PublicJwkSet, publicJwkSet, type SigningKey } from '../../domain/token/signing-key.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -43,10 +43,8 @@ export interface AuthorizationServerDeps {
 	readonly failures?: FailureLimit;
 	/** Told which credentials are used. */
 	readonly uses: CredentialUses;
-	/** The active one signs access tokens, all are published. */
-	readonly signingKeys: readonly SigningKey[];
-	/** The public keys of `Sallyport-Assertion`, published here for the internal services. */
-	readonly assertionKeys: PublicJwkSet;
+	/** Gives the signer of access tokens of this moment; the directory has the public keys, which are published here. */
+	readonly tokenSigner: () => JwtSigner;
 	/** What is known of the connection of a request. */
 	readonly connection: (request: IncomingMessage) => Connection;
 	/** What the source of a token request is held against. */
@@ -70,7 +68,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 	const catalogueView = viewCatalogue(deps);
 	const tokenEndpoint: TokenEndpointDeps = {
 		issuer: deps.issuer,
-		sign: createJwtSigner(activeSigningKey(deps.signingKeys), ACCESS_TOKEN_TYPE),
+		signer: deps.tokenSigner,
 		products: () => catalogueView().products,
 		directory: deps.directory,
 		clientCertificate: deps.clientCertificate,
@@ -90,12 +88,11 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		reportBug: deps.reportBug,
 		bodyTimeoutMs: deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
 	};
-	const jwks = JSON.stringify(publicJwkSet(deps.signingKeys));
-	const assertionJwks = JSON.stringify(deps.assertionKeys);
 	const documents = new Map<string, () => string>([
 		[metadataPath(deps.issuer), () => catalogueView().metadata],
-		[PATHS.jwks, () => jwks],
-		[PATHS.assertionJwks, () => assertionJwks],
+		[PATHS.jwks, viewKeys(deps, 'token-signing')],
+		// For the internal services, which verify `Sallyport-Assertion`.
+		[PATHS.assertionJwks, viewKeys(deps, 'assertion-signing')],
 	]);
 	return (request, response) => {
 		const requestId = deps.requestId();
@@ -133,6 +130,16 @@ function answerDocumentRequest(
 	} else {
 		sendDocument(request, response, requestId, document());
 	}
+}
+
+/** Gives the published keys of a purpose as a JWK Set, written again only when they have changed. */
+function viewKeys(deps: AuthorizationServerDeps, purpose: SigningPurpose): () => string {
+	let written: { readonly records: readonly SigningKeyRecord[]; readonly text: string } | undefined;
+	return () => {
+		const records = deps.directory().signingKeys.published(purpose);
+		if (written?.records !== records) written = { records, text: JSON.stringify(publicJwkSet(records)) };
+		return written.text;
+	};
 }
 
 interface CatalogueView {

@@ -61,6 +61,7 @@ async function makeAuthorities(): Promise<Authorities> {
 			put: async (key) => void stored.set(key.name, key),
 			get: async (name) => stored.get(name),
 			list: async () => [...stored.values()],
+			delete: async (name) => void stored.delete(name),
 		},
 		openSigner: (pem) => {
 			const key = createPrivateKey(pem.reveal());

@@ -52,7 +52,7 @@ afterEach(() => {
 
 const { verify } = createAccessTokenVerifier({
 	issuer: ISSUER,
-	keys: () => new Map([[tokenKey.kid, createPublicKey({ key: { ...tokenKey.publicJwk }, format: 'jwk' })]]),
+	keys: () => new Map([[tokenKey.kid, createPublicKey({ key: tokenKey.record.publicJwk, format: 'jwk' })]]),
 	clock,
 });
 const tokenOf = (answer: TokenAnswer): VerifiedToken => unwrap(verify(String(answer.body['access_token'])));

@@ -24,7 +24,8 @@ import { readTokenRequest } from './token-request.ts';
 /** What the token endpoint needs. */
 export interface TokenEndpointDeps {
 	readonly issuer: string;
-	readonly sign: JwtSigner;
+	/** Gives the signer of access tokens of this moment. */
+	readonly signer: () => JwtSigner;
 	/** The products of the running configuration. */
 	readonly products: () => ProductResources;
 	readonly directory: () => Directory;
@@ -118,7 +119,7 @@ async function decide(
 	if (!binding.ok) return binding;
 	return issueToken(read.value, authenticated.value, binding.value, directory.subscriptions(client.id), nowMs, {
 		issuer: deps.issuer,
-		sign: deps.sign,
+		sign: deps.signer(),
 		random: deps.random,
 		products: deps.products(),
 	});

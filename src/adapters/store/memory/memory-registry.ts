@@ -32,8 +32,8 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 function createAggregateStores(
 	state: MemoryState,
 	enter: Enter,
-): Pick<Registry, 'partners' | 'clients' | 'credentials' | 'subscriptions' | 'operators'> {
-	const { partners, clients, credentials, subscriptions, operators } = state;
+): Pick<Registry, 'partners' | 'clients' | 'credentials' | 'subscriptions' | 'operators' | 'signingKeys'> {
+	const { partners, clients, credentials, subscriptions, operators, signingKeys } = state;
 	return {
 		partners: {
 			...basics(partners, enter),
@@ -64,6 +64,10 @@ function createAggregateStores(
 		subscriptions: {
 			...basics(subscriptions, enter),
 			list: (page, filter = {}) => enter(() => list(subscriptions, page, filter)),
+		},
+		signingKeys: {
+			...basics(signingKeys, enter),
+			list: (purpose) => enter(() => signingKeys.select((key) => key.purpose === purpose)),
 		},
 		operators: {
 			...basics(operators, enter),

@@ -12,6 +12,7 @@ import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { IdempotentAnswer } from '../../../domain/registry/idempotency-store.ts';
 import type { Operator } from '../../../domain/registry/operator-store.ts';
+import type { SigningKeyRecord } from '../../../domain/token/signing-key.ts';
 import type { TokenRevocation } from '../../../domain/token/revocation-store.ts';
 import type { CredentialId } from '../../../kernel/ids.ts';
 import { MemoryMap } from './memory-map.ts';
@@ -61,6 +62,7 @@ export function createMemoryState() {
 		openSide((rotation) => rotation.oldCredentialId),
 		openSide((rotation) => rotation.newCredentialId),
 	]);
+	const signingKeys = new MemoryTable<SigningKeyRecord>('signing_keys');
 	return {
 		partners,
 		clients,
@@ -76,6 +78,7 @@ export function createMemoryState() {
 		/** The latest number of an event. */
 		eventCounter: { sequence: 0 },
 		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
+		signingKeys,
 		revocations: new MemoryMap<string, TokenRevocation>(),
 		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),
 		answers: new MemoryMap<string, IdempotentAnswer>(),

@@ -59,6 +59,7 @@ function createMemoryKeyStore(enter: Enter): Store['keys'] {
 					.sort((a, b) => (a.name < b.name ? -1 : 1)),
 			),
 		put: (key) => enter((transaction) => keys.set(transaction, key.name, copy(key))),
+		delete: (name) => enter((transaction) => keys.deleteWhere(transaction, (_, at) => at === name)),
 	};
 }
 

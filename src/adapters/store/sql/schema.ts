@@ -85,6 +85,10 @@ interface EventRow {
 	body: string;
 }
 
+interface SigningKeyRow extends DocumentRow {
+	purpose: GeneratedAlways<string>;
+}
+
 interface TokenRevocationRow {
 	jti: string;
 	expires_at_seconds: number;
@@ -172,6 +176,7 @@ export interface SqlSchema {
 	rotations: RotationRow;
 	events: EventRow;
 	compromised_keys: CompromisedKeyRow;
+	signing_keys: SigningKeyRow;
 	token_revocations: TokenRevocationRow;
 	idempotent_answers: IdempotencyRow;
 	changes: ChangeRow;
@@ -192,7 +197,8 @@ export type DocumentTableName =
 	| 'subscriptions'
 	| 'operators'
 	| 'enrolments'
-	| 'rotations';
+	| 'rotations'
+	| 'signing_keys';
 
 /** Runs work in the transaction that is running already, or in one of its own. */
 export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;

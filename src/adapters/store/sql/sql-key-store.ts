@@ -54,6 +54,9 @@ export function createSqlKeyStore(database: Kysely<SqlSchema>, envelope: Envelop
 				.onConflict((conflict) => conflict.column('name').doUpdateSet(columns))
 				.execute();
 		},
+		delete: async (name) => {
+			await database.deleteFrom('keys').where('name', '=', name).execute();
+		},
 	};
 }
 

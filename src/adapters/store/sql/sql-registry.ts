@@ -12,6 +12,8 @@ import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { SubscriptionStore } from '../../../domain/product/subscription-store.ts';
 import type { Operator, OperatorStore } from '../../../domain/registry/operator-store.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
+import type { SigningKeyRecord } from '../../../domain/token/signing-key.ts';
+import type { SigningKeyStore } from '../../../domain/token/signing-key-store.ts';
 import { DocumentTable, type RegistryRecord } from './document-table.ts';
 import type { Atomically, DocumentTableName, SqlSchema } from './schema.ts';
 import { createSqlCertificateStore } from './sql-certificate-store.ts';
@@ -33,6 +35,7 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		compromisedKeys: createSqlCompromisedKeyStore(database),
 		enrolments: createEnrolmentStore(database),
 		subscriptions: createSubscriptionStore(database),
+		signingKeys: createSigningKeyStore(database),
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
 		rotations: createSqlRotationStore(database),
@@ -108,6 +111,11 @@ function createSubscriptionStore(database: Kysely<SqlSchema>): SubscriptionStore
 				{ column: 'client_id', operator: '=', value: filter?.clientId },
 			]),
 	};
+}
+
+function createSigningKeyStore(database: Kysely<SqlSchema>): SigningKeyStore {
+	const table = new DocumentTable<SigningKeyRecord, 'signing_keys'>(database, 'signing_keys');
+	return { ...basics(table), list: (purpose) => table.all([{ column: 'purpose', operator: '=', value: purpose }]) };
 }
 
 function createOperatorStore(database: Kysely<SqlSchema>): OperatorStore {

@@ -80,6 +80,14 @@ const LEDGER_MARK: Migration = {
 	],
 };
 
+const SIGNING_KEYS: Migration = {
+	name: 'signing keys',
+	statements: [
+		`CREATE TABLE signing_keys (${DOCUMENT}, ${text('purpose', 'purpose')}) STRICT`,
+		'CREATE INDEX signing_keys_by_purpose ON signing_keys (purpose, id)',
+	],
+};
+
 /** Credentials of several kinds, each with what it is known by; clients with a method of authentication. */
 const CREDENTIAL_KINDS: Migration = {
 	name: 'credential kinds',
@@ -114,4 +122,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	REVOCATION_LISTS,
 	ENROLMENTS,
 	ROTATIONS_AND_EVENTS,
+	SIGNING_KEYS,
 ];

@@ -10,7 +10,7 @@ import { idSchema, timeSchema, writeTime } from './value-wire.ts';
 
 export const credentialParams = z.strictObject({ credentialId: idSchema('crd', 'The credential.') });
 
-const algorithmSchema = z.enum(['ES256', 'ES384', 'EdDSA', 'PS256']);
+const algorithmSchema = z.enum(['ES256', 'ES384', 'EdDSA', 'PS256', 'ML-DSA-65']);
 
 export const credentialSchema = z
 	.object({

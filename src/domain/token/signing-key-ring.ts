@@ -1,0 +1,91 @@
+// The private keys that one thread signs with, and which of them signs now. The choice follows from the records of the
+// change feed and the clock; a key is handed in before its record takes effect, and put away when it signs no more.
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Secret } from '../../kernel/secret.ts';
+import { createJwtSigner, type JwtSigner } from './jwt.ts';
+import { isSpent, type SigningKeyRecord, type SigningPurpose } from './signing-key.ts';
+import type { SigningKeyIndex } from './signing-key-index.ts';
+
+/** What a ring needs. */
+export interface SigningKeyRingDeps {
+	readonly purpose: SigningPurpose;
+	/** The `typ` header of what is signed. */
+	readonly type: string;
+	readonly index: SigningKeyIndex;
+	readonly clock: Clock;
+}
+
+interface HeldKey {
+	readonly sign: JwtSigner;
+	/** A key is handed in before its record is here; it is put away only once the record was. */
+	hadRecord: boolean;
+}
+
+interface Choice {
+	readonly sign: JwtSigner;
+	readonly records: readonly SigningKeyRecord[];
+	/** Until when the choice holds while the records stay the same. */
+	readonly fromMs: number;
+	readonly untilMs: number;
+}
+
+export class SigningKeyRing {
+	readonly #deps: SigningKeyRingDeps;
+	readonly #keys = new Map<string, HeldKey>();
+	#choice: Choice | undefined;
+
+	constructor(deps: SigningKeyRingDeps) {
+		this.#deps = deps;
+	}
+
+	/** Hands in the private half of a key. */
+	add(kid: string, privateKey: Secret | KeyObject): void {
+		if (this.#keys.has(kid)) return;
+		const key = 'reveal' in privateKey ? createPrivateKey(privateKey.reveal()) : privateKey;
+		this.#keys.set(kid, { sign: createJwtSigner({ kid, privateKey: key }, this.#deps.type), hadRecord: false });
+	}
+
+	has(kid: string): boolean {
+		return this.#keys.has(kid);
+	}
+
+	/**
+	 * Gives the signer of this moment. INVARIANT: never one of a key that is not published yet, and never one of a revoked
+	 * key. Where the private half of the active key has not arrived, the one before it goes on: it is published still.
+	 * Throws when there is none: a platform that cannot sign must say so, and not sign with something else.
+	 */
+	signer(): JwtSigner {
+		const nowMs = this.#deps.clock.nowMs();
+		const records = this.#deps.index.published(this.#deps.purpose);
+		const choice = this.#choice;
+		if (choice?.records === records && nowMs >= choice.fromMs && nowMs < choice.untilMs) return choice.sign;
+		return this.#choose(records, nowMs);
+	}
+
+	/** Puts away the private keys that sign no more; call it now and then. */
+	forgetUnused(): void {
+		const nowMs = this.#deps.clock.nowMs();
+		const records = new Map(this.#deps.index.published(this.#deps.purpose).map((record) => [record.id, record]));
+		for (const [kid, held] of this.#keys) {
+			const record = records.get(kid);
+			if (record === undefined ? held.hadRecord : isSpent(record, nowMs)) this.#keys.delete(kid);
+			held.hadRecord ||= record !== undefined;
+		}
+	}
+
+	#choose(records: readonly SigningKeyRecord[], nowMs: number): JwtSigner {
+		// Newest first: the first that has begun and whose private half is here.
+		const chosen = records.find((record) => record.activeFromMs <= nowMs && this.#keys.has(record.id));
+		const sign = chosen === undefined ? undefined : this.#keys.get(chosen.id)?.sign;
+		if (chosen === undefined || sign === undefined) throw new Error(`no key of ${this.#deps.purpose} can sign`);
+		const untilMs = records.reduce(
+			(earliest, { activeFromMs }) => (activeFromMs > nowMs ? Math.min(earliest, activeFromMs) : earliest),
+			Number.POSITIVE_INFINITY,
+		);
+		// A newer key whose private half is missing may arrive without a change of the records.
+		const isNewest = records.find((record) => record.activeFromMs <= nowMs) === chosen;
+		if (isNewest) this.#choice = { sign, records, fromMs: chosen.activeFromMs, untilMs };
+		return sign;
+	}
+}

@@ -1,0 +1,102 @@
+// The private halves of the signing keys on the control thread: the authorization server signs tokens with them, the
+// gateway threads get those for assertions. Each is loaded before the change that makes it count is applied anywhere.
+import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
+import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
+import type { Directory } from '../../domain/registry/directory.ts';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import { isPublished, isSpent, type SigningKeyRecord } from '../../domain/token/signing-key.ts';
+import {
+	destroySpentKeys,
+	rotateDueSigningKeys,
+	type SigningKeyKeeping,
+	type SigningKeyPolicies,
+} from '../../domain/token/signing-key-keeper.ts';
+import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
+import { describeError, type Log } from '../../kernel/log.ts';
+import type { Secret } from '../../kernel/secret.ts';
+import type { AssertionKey } from '../gateway/messages.ts';
+
+export interface SigningKeysOptions extends SigningKeyKeeping {
+	readonly directory: Directory;
+	readonly policies: SigningKeyPolicies;
+	readonly audit: AuditSink;
+	readonly log: Log;
+}
+
+export interface SigningKeys {
+	/** Signs access tokens. */
+	readonly tokenRing: SigningKeyRing;
+	/** The private halves that a gateway thread starts with. */
+	assertionKeys(): readonly AssertionKey[];
+	/**
+	 * Loads what the changes name; await it before they are applied. `sendToGateways` hands the private half of a key for
+	 * assertions to all gateway threads.
+	 */
+	prepareChanges(changes: readonly NumberedChange[], sendToGateways: (key: AssertionKey) => void): Promise<void>;
+	/** Rotates what is due, and destroys what signs no more; call it now and then. Never rejects. */
+	maintain(publisher: ChangePublisher): Promise<void>;
+}
+
+/** Loads the private halves of all keys that can sign now or soon. Throws when one is missing. */
+export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
+	const { clock, directory } = options;
+	const tokenRing = new SigningKeyRing({
+		purpose: 'token-signing',
+		type: ACCESS_TOKEN_TYPE,
+		index: directory.signingKeys,
+		clock,
+	});
+	const forAssertions = new Map<string, Secret>();
+	const load = async (record: SigningKeyRecord, send: (key: AssertionKey) => void = () => {}): Promise<void> => {
+		if (!isPublished(record, clock.nowMs()) || isSpent(record, clock.nowMs())) return;
+		if (tokenRing.has(record.id) || forAssertions.has(record.id)) return;
+		const stored = await options.keys.get(record.keyName);
+		if (stored === undefined) throw new Error(`the private half of the signing key ${record.id} is not in the store`);
+		if (record.purpose === 'token-signing') {
+			tokenRing.add(record.id, stored.privateKeyPem);
+		} else {
+			forAssertions.set(record.id, stored.privateKeyPem);
+			send(assertionKey(record.id, stored.privateKeyPem));
+		}
+	};
+	for (const record of directory.signingKeys.records()) await load(record);
+	return {
+		tokenRing,
+		assertionKeys: () => [...forAssertions].map(([kid, pem]) => assertionKey(kid, pem)),
+		async prepareChanges(changes, sendToGateways) {
+			for (const { change } of changes) if (change.kind === 'signing-key') await load(change.record, sendToGateways);
+		},
+		async maintain(publisher) {
+			try {
+				const changes = await rotateDueSigningKeys(options, options.policies, (next) => recordRotation(options, next));
+				for (const { sequence } of changes) await publisher.publish(sequence);
+				tokenRing.forgetUnused();
+				const published = new Set(directory.signingKeys.published('assertion-signing').map(({ id }) => id));
+				for (const kid of forAssertions.keys()) if (!published.has(kid)) forAssertions.delete(kid);
+				await destroySpentKeys(options);
+			} catch (thrown) {
+				options.log.error('the signing keys could not be looked after', describeError(thrown));
+			}
+		},
+	};
+}
+
+function assertionKey(kid: string, pem: Secret): AssertionKey {
+	return { kid, privateKeyPem: pem.reveal() };
+}
+
+async function recordRotation({ audit, clock }: SigningKeysOptions, next: SigningKeyRecord): Promise<void> {
+	await audit.recordDurable({
+		time: new Date(clock.nowMs()).toISOString(),
+		type: 'key.rotated',
+		actor: { system: 'platform' },
+		decision: 'permit',
+		facts: {
+			kid: next.id,
+			purpose: next.purpose,
+			algorithm: next.algorithm,
+			active_from: new Date(next.activeFromMs).toISOString(),
+		},
+	});
+}
