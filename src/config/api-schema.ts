@@ -58,10 +58,13 @@ const resourceRule = z
 const operation = z
 	.strictObject({
 		authentication: z
-			.enum(['mtls'])
+			.enum(['mtls', 'dpop', 'bound', 'bearer'])
 			.describe(
-				'Required: how the caller proves who it is. `mtls` = an access token that is bound to the client certificate ' +
-					'of the connection (RFC 8705). There is no way to expose an operation without authentication.',
+				'Required: how the caller proves who it is. `mtls`: an access token that is bound to the client certificate of the ' +
+					'connection (RFC 8705). `dpop`: one that is bound to a key which signs a proof for each request (RFC 9449). ' +
+					'`bound`: either of them. WARNING: `bearer` also takes tokens that are bound to nothing, from clients whose plan ' +
+					'has `assurance: low`; who reads such a token can use it. There is no way to expose an operation without ' +
+					'authentication.',
 			),
 		scopes: z
 			.array(scope())
@@ -202,6 +205,15 @@ export const apiSchema = z
 			.describe(
 				'Resource indicator (RFC 8707): what clients ask tokens for, and the `aud` of these tokens. APIs with the same ' +
 					'resource accept the same tokens. Default: https, the first name and the port of the gateway, the base path.',
+			),
+		tokenFormat: z
+			.enum(['jwt', 'encrypted', 'opaque'])
+			.default('jwt')
+			.describe(
+				'How access tokens for the API are written. `jwt`: a signed JWT (RFC 9068), which its holder can read. ' +
+					'`encrypted`: the same within a JWE, which only the gateway can read. `opaque`: short sealed text that says ' +
+					'nothing. APIs with the same `resource` have the same format. A token in another format is refused, so a ' +
+					'change of it ends the tokens that live.',
 			),
 		upstream,
 		cors: corsSchema,

@@ -56,6 +56,7 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 		title: input.title ?? (document.value.title.slice(0, 200) || name),
 		basePath,
 		resource,
+		tokenFormat: input.tokenFormat,
 		document: contract.value,
 		...corsOf(draft, path, input),
 		upstream,

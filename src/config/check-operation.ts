@@ -1,6 +1,6 @@
 // Holds the decisions about one operation against the operation in the document: its path can be matched without doubt,
 // and every resource rule and mask names something that is there.
-import type { MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
+import type { CallerProof, MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
 import { parsePathTemplate } from '../domain/api/path-template.ts';
 import { parseJsonPath } from '../domain/protection/json-path.ts';
 import type { PathStep } from './config-problem.ts';
@@ -33,6 +33,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 	const { method } = source;
 	const isReachable = checkPath(draft, path, of);
 	refuseRepeats(draft, [...path, 'scopes'], decisions.scopes);
+	warnOfBearer(draft, [...path, 'authentication'], decisions.authentication);
 	refuseRepeats(
 		draft,
 		[...path, 'resources'],
@@ -53,7 +54,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		key: of.key,
 		method,
 		path: source.path,
-		authentication: decisions.authentication,
+		authentication: PROOFS[decisions.authentication],
 		scopes: decisions.scopes,
 		resources: decisions.resources,
 		audit: decisions.audit,
@@ -61,6 +62,20 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		requestBodyBytesMax: decisions.requestBodyMax,
 		responseBodyBytesMax: decisions.responseBodyMax,
 	};
+}
+
+/** What each decision about authentication takes. */
+const PROOFS: Readonly<Record<OperationDraft['decisions']['authentication'], readonly CallerProof[]>> = {
+	mtls: ['mtls'],
+	dpop: ['dpop'],
+	bound: ['mtls', 'dpop'],
+	bearer: ['mtls', 'dpop', 'bearer'],
+};
+
+function warnOfBearer(draft: Draft, path: readonly PathStep[], decision: string): void {
+	if (decision !== 'bearer') return;
+	const message = 'whoever reads an access token that is bound to nothing can call the operation with it';
+	draft.warnings.add(path, message, 'Use "bound" wherever the clients can use keys.');
 }
 
 function checkPath(draft: Draft, path: readonly PathStep[], { source, basePath }: OperationDraft): boolean {

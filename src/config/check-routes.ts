@@ -7,6 +7,23 @@ import type { Draft } from './draft.ts';
 export function checkRoutes(draft: Draft, apis: readonly ApiVersion[]): void {
 	refuseNesting(draft, apis);
 	refuseCollisions(draft, apis);
+	refuseMixedFormats(draft, apis);
+}
+
+/** A token is for a resource, so that all APIs of one resource must be able to read it. */
+function refuseMixedFormats(draft: Draft, apis: readonly ApiVersion[]): void {
+	for (const api of apis) {
+		const other = apis.find(
+			({ resource, tokenFormat }) => resource === api.resource && tokenFormat !== api.tokenFormat,
+		);
+		if (other === undefined) continue;
+		const message = `the API ${other.id} has the same resource and the token format "${other.tokenFormat}"`;
+		draft.problems.add(
+			['apis', api.id, 'tokenFormat'],
+			message,
+			'Give both the same format, or resources of their own.',
+		);
+	}
 }
 
 function refuseNesting(draft: Draft, apis: readonly ApiVersion[]): void {

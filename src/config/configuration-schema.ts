@@ -5,6 +5,7 @@ import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
 import { keysSchema } from './key-schema.ts';
 import { signingKeysSchema } from './signing-keys-schema.ts';
+import { authorizationDetailsSchema } from './authorization-detail-schema.ts';
 import {
 	canonicalHttpsUrl,
 	durationSeconds,
@@ -164,6 +165,14 @@ export const configurationSchema = z
 					.union([z.literal('auto'), z.int().min(1).max(64)])
 					.default('auto')
 					.describe('Threads of the gateway, 1 to 64, or `auto` for one per processor core.'),
+				dpopNonce: z
+					.enum(['optional', 'required'])
+					.default('optional')
+					.describe(
+						'Whether DPoP proofs must hold a nonce of the gateway (RFC 9449 §9). `required` also defends against proofs ' +
+							'that were made ahead of time; a client learns the nonce from every answer, and repeats its first request. ' +
+							'`optional`: a proof without one is good for a minute; one that holds a nonce needs a right one.',
+					),
 			})
 			.prefault({})
 			.describe('Settings of the gateway as a whole.'),
@@ -171,6 +180,7 @@ export const configurationSchema = z
 		sources: sourcesSchema,
 		keys: keysSchema,
 		signingKeys: signingKeysSchema,
+		authorizationDetails: authorizationDetailsSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

@@ -5,6 +5,7 @@ import type { Profiles } from '../domain/certificate/profile.ts';
 import type { RenewalPolicy } from '../domain/certificate/renew-client-certificate.ts';
 import type { ListenerProtection } from '../domain/network/listener-protection.ts';
 import type { SourcePolicy } from '../domain/network/source-throttle.ts';
+import type { AuthorizationDetailType } from '../domain/policy/authorization-detail.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 import type { KeyPlaces } from './key-schema.ts';
 import type { SigningKeyPolicies } from '../domain/token/signing-key-keeper.ts';
@@ -58,10 +59,14 @@ export interface Configuration {
 	readonly signingKeys: SigningKeyPolicies;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
+	/** Whether DPoP proofs at the gateway must hold a nonce. */
+	readonly dpopNonce: 'optional' | 'required';
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */
 	readonly tokenTtlSecondsMax: number;
 	readonly certificates: CertificateSettings;
 	readonly apis: readonly ApiVersion[];
 	readonly products: readonly Product[];
 	readonly plans: readonly Plan[];
+	/** Types of authorization details (RFC 9396). */
+	readonly authorizationDetailTypes: readonly AuthorizationDetailType[];
 }

@@ -85,7 +85,7 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 			'listAccounts:\n        authentication: «none',
 			'apis.bank.operations.listAccounts.authentication',
 			'this value is not known',
-			'Use one of: mtls.',
+			'Use one of: mtls, dpop, bound, bearer.',
 		],
 	],
 	'values of the wrong kind': [

@@ -35,7 +35,7 @@ test('loads a right configuration whole, with its defaults', async () => {
 		key: 'bank/v1/createPayment',
 		method: 'POST',
 		path: '/payments',
-		authentication: 'mtls',
+		authentication: ['mtls'],
 		scopes: ['payments:write'],
 		resources: [{ type: 'account', from: 'body.$.debtor.id' }],
 		audit: 'durable',

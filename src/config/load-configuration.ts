@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../kernel/result.ts';
 import { checkApis } from './check-apis.ts';
 import { checkCertificates } from './check-certificates.ts';
 import { checkKeys } from './check-keys.ts';
+import { checkAuthorizationDetails } from './check-authorization-details.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPlans, checkProducts } from './check-products.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -83,6 +84,7 @@ export async function loadConfigurationText(
 	const products = checkProducts(draft, apis);
 	const plans = checkPlans(draft);
 	const sources = checkSources(draft);
+	const authorizationDetailTypes = checkAuthorizationDetails(draft, apis);
 	if (!problems.isEmpty || certificates === undefined) return fail(problems.list());
 
 	// Step 3: the result.
@@ -98,12 +100,14 @@ export async function loadConfigurationText(
 			'token-signing': signingKeyPolicy(input.signingKeys.tokens),
 			'assertion-signing': signingKeyPolicy(input.signingKeys.assertions),
 		},
+		dpopNonce: input.gateway.dpopNonce,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),
 		certificates,
 		apis,
 		products,
 		plans,
+		authorizationDetailTypes,
 	};
 	const digest = createHash('sha256')
 		.update(canonicalJson(content as unknown as JsonValue))

@@ -60,7 +60,7 @@ test('asks for a token where there is none', async () => {
 		`GET /bank/v1/accounts/acc-1001 HTTP/1.1\r\nHost: ${gateway.authority}\r\n\r\n`,
 	);
 	assertRefused(response, 401, 'token_missing');
-	assert.equal(response?.headers.get('www-authenticate'), 'Bearer');
+	assert.match(response?.headers.get('www-authenticate') ?? '', /^Bearer resource_metadata="https:\/\/[^"]+"$/);
 });
 
 test('refuses a stolen token without its certificate', () =>
@@ -80,7 +80,7 @@ test('refuses it again on the second request, when the token is remembered (T28)
 test('refuses a token that names our certificate but another client', () =>
 	refuses(
 		other,
-		`Bearer ${partner.token({ certificateThumbprint: other.credential.thumbprint })}`,
+		`Bearer ${partner.token({ confirmation: { x5tS256: other.credential.thumbprint } })}`,
 		401,
 		'binding_mismatch',
 	));
@@ -374,7 +374,7 @@ test('refuses a client certificate of another authority with the same names (T22
 	await foreign.close();
 	await refuses(
 		stranger,
-		`Bearer ${partner.token({ certificateThumbprint: stranger.credential.thumbprint })}`,
+		`Bearer ${partner.token({ confirmation: { x5tS256: stranger.credential.thumbprint } })}`,
 		401,
 		'certificate_invalid',
 	);
@@ -391,7 +391,12 @@ test('refuses a good certificate that the registry does not know', async () => {
 		thumbprint: randomBytes(32).toString('base64url'),
 	};
 	gateway.apply({ kind: 'credential', record });
-	await refuses(other, `Bearer ${other.token({ certificateThumbprint: record.thumbprint })}`, 401, 'binding_mismatch');
+	await refuses(
+		other,
+		`Bearer ${other.token({ confirmation: { x5tS256: record.thumbprint } })}`,
+		401,
+		'binding_mismatch',
+	);
 });
 
 test('no entry holds a token, an assertion or a value of a parameter (canary)', async () => {
@@ -415,9 +420,10 @@ test('refuses a token signed by a key that is not ours', async () => {
 		{
 			partnerId: partner.partner.id,
 			clientId: partner.client.id,
+			credentialId: partner.credential.id,
 			resource: gateway.configuration.apis[0]?.resource ?? '',
 			scopes: ['accounts:read'],
-			certificateThumbprint: partner.credential.thumbprint,
+			confirmation: { x5tS256: partner.credential.thumbprint },
 			issuedAtSeconds,
 			expiresAtSeconds: issuedAtSeconds + 300,
 		},

@@ -1,6 +1,7 @@
 // What is exposed: an API version with its contract, its upstream and its operations. Compiled from the
 // configuration; the gateway decides from it and nothing else.
 import type { CorsPolicy } from './cors.ts';
+import type { TokenFormat } from '../token/access-token.ts';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -56,6 +57,12 @@ export interface MaskRule {
 	readonly method: 'remove' | 'redact' | 'last4' | 'pan' | 'iban' | 'email';
 }
 
+/**
+ * How a caller proves itself: by an access token that is bound to its certificate or to its DPoP key, by one that is bound
+ * to nothing, or by an API key.
+ */
+export type CallerProof = 'mtls' | 'dpop' | 'bearer' | 'api-key';
+
 export interface Operation {
 	/** The OpenAPI operationId. */
 	readonly id: string;
@@ -64,8 +71,8 @@ export interface Operation {
 	readonly method: HttpMethod;
 	/** Path template of the document, relative to the API's base path, such as `/accounts/{AccountId}`. */
 	readonly path: string;
-	/** Explicit decision: `mtls` = access token bound to the client certificate. */
-	readonly authentication: 'mtls';
+	/** Explicit decision: what a caller may prove itself with; at least one. */
+	readonly authentication: readonly CallerProof[];
 	/** Scopes that a token must all carry; explicit, at least one. */
 	readonly scopes: readonly string[];
 	/** Resources that the request touches; explicit, `[]` when there is none to check. */
@@ -85,6 +92,8 @@ export interface ApiVersion {
 	readonly basePath: string;
 	/** Resource indicator (RFC 8707) and `aud` of its access tokens. */
 	readonly resource: string;
+	/** How access tokens for it are written; tokens in another format are refused. */
+	readonly tokenFormat: TokenFormat;
 	readonly document: OpenApiDocument;
 	/** Web pages that may call it; undefined = none. */
 	readonly cors?: CorsPolicy;

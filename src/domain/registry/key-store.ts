@@ -7,6 +7,8 @@ export type KeyPurpose =
 	| 'token-signing'
 	| 'assertion-signing'
 	| 'dpop-nonce'
+	| 'token-sealing'
+	| 'token-encryption'
 	| 'ledger-signing'
 	| 'ocsp-signing'
 	| 'server'
@@ -16,7 +18,7 @@ export interface StoredKey {
 	/** Unique name, such as `ca/root`, `token/2026-11-23-1`, `server/gateway`. */
 	readonly name: string;
 	readonly purpose: KeyPurpose;
-	/** PKCS#8 PEM. */
+	/** PKCS#8 PEM; for `token-sealing`, which is symmetric, base64url of the key. */
 	readonly privateKeyPem: Secret;
 	/** Certificate chain that belongs to it (PEM, leaf first); '' for none. */
 	readonly certificatePem: string;

@@ -10,12 +10,12 @@ import {
 	ACCESS_TOKEN_TYPE,
 	type AccessTokenGrant,
 	CLOCK_SKEW_SECONDS,
-	createAccessTokenVerifier,
 	fingerprintOf,
 	mintAccessToken,
 } from './access-token.ts';
 import { createJwtSigner } from './jwt.ts';
 import { createVerifiedTokenCache } from './verified-token-cache.ts';
+import { createAccessTokenVerifier } from './verify-access-token.ts';
 
 const NOW = 1_795_000_000;
 const issuer = 'https://auth.bank.example:8444';
@@ -28,7 +28,8 @@ const grant: AccessTokenGrant = {
 	clientId: newId('cli', clock, systemRandom),
 	resource: 'https://api.bank.example/accounts',
 	scopes: ['accounts:read', 'payments'],
-	certificateThumbprint: thumbprint,
+	credentialId: newId('crd', clock, systemRandom),
+	confirmation: { x5tS256: thumbprint },
 	issuedAtSeconds: NOW,
 	expiresAtSeconds: NOW + 300,
 };
@@ -37,6 +38,7 @@ const good = {
 	sub: grant.clientId,
 	client_id: grant.clientId,
 	partner_id: grant.partnerId,
+	credential_id: grant.credentialId,
 	aud: grant.resource,
 	iat: NOW,
 	exp: NOW + 300,
@@ -72,9 +74,12 @@ test('gives what was minted, immutable', () => {
 	assert.deepEqual(verified, {
 		jti,
 		issuer,
-		audience: grant.resource,
+		format: 'jwt',
+		audiences: [grant.resource],
 		clientId: grant.clientId,
 		partnerId: grant.partnerId,
+		credentialId: grant.credentialId,
+		authorizationDetails: [],
 		scopes: new Set(grant.scopes),
 		issuedAtSeconds: NOW,
 		expiresAtSeconds: NOW + 300,
@@ -124,16 +129,21 @@ test('checks 86, 88, 89, 90: refuses each claim that is missing or of a wrong fo
 		['client_id', [undefined, 'cli_1', grant.partnerId, [grant.clientId]], 'claim client_id'],
 		['sub', [undefined, grant.partnerId, ''], 'claim sub'],
 		['partner_id', [undefined, grant.clientId, 1], 'claim partner_id'],
+		['credential_id', [undefined, grant.clientId, 'crd_1'], 'claim credential_id'],
+		[
+			'authorization_details',
+			[{}, [], [{}], [{ type: '' }], ['x'], [{ type: 'a', actions: 'b' }]],
+			'claim authorization_details',
+		],
 		['aud', [undefined, '', [grant.resource], [grant.resource, 'https://other.example'], {}], 'claim aud'],
 		['iat', [undefined, '1', 1.5, -1, 0, NOW + 0.5, null], 'claim iat'],
 		['exp', [undefined, String(NOW + 300), NOW + 0.5, -1, NOW, NOW - 1, null], 'claim exp'],
 		['jti', [undefined, '', 'short', 1, 'x'.repeat(129), 'with space in the jti'], 'claim jti'],
-		['scope', [undefined, '', ' a', 'a  b', 'a ', 'a"b', 'a\\b', 'ä', ['a'], 'a\tb'], 'claim scope'],
+		['scope', ['', ' a', 'a  b', 'a ', 'a"b', 'a\\b', 'ä', ['a'], 'a\tb'], 'claim scope'],
 		['nbf', ['1', 1.5, null, {}], 'claim nbf'],
 		[
 			'cnf',
 			[
-				undefined,
 				{},
 				[],
 				null,
@@ -141,8 +151,8 @@ test('checks 86, 88, 89, 90: refuses each claim that is missing or of a wrong fo
 				{ 'x5t#S256': '' },
 				{ 'x5t#S256': `${thumbprint}=` },
 				{ 'x5t#S256': [thumbprint] },
-				{ jkt: thumbprint },
-				{ 'x5t#S256': thumbprint, jkt: thumbprint },
+				{ jkt: 'short' },
+				{ 'x5t#S256': thumbprint, jwk: {} },
 			],
 			'claim cnf',
 		],
@@ -153,6 +163,26 @@ test('checks 86, 88, 89, 90: refuses each claim that is missing or of a wrong fo
 			assert.equal(verify(token), `token_invalid: ${reason}`, `${name} = ${JSON.stringify(value)}`);
 		}
 	}
+});
+
+test('check 90: gives the keys that a token is bound to, one or both, and none where there is no cnf', () => {
+	const { inner } = cacheWorld({});
+	const confirmationOf = (cnf: unknown): unknown =>
+		unwrap(inner.verify(signText(JSON.stringify({ ...good, cnf })))).confirmation;
+	assert.deepEqual(confirmationOf({ jkt: thumbprint }), { jkt: thumbprint });
+	const both = { 'x5t#S256': thumbprint, jkt: thumbprint };
+	assert.deepEqual(confirmationOf(both), { x5tS256: thumbprint, jkt: thumbprint });
+	assert.deepEqual(confirmationOf(undefined), {});
+});
+
+test('check 87: a token with details needs no scope; one with neither is refused', () => {
+	const { inner } = cacheWorld({});
+	const details = [{ type: 'payment', actions: ['initiate'], amount: { value: '1.00' } }];
+	const token = mint({ scopes: [], authorizationDetails: details });
+	const verified = unwrap(inner.verify(token));
+	assert.deepEqual(verified.authorizationDetails, details);
+	assert.equal(verified.scopes.size, 0);
+	assert.equal(world().verify(mint({ scopes: [] })), 'token_invalid: claim scope');
 });
 
 test('checks 34, 92: refuses repeated claims, numbers out of range, and payloads that are no object', () => {
@@ -254,11 +284,12 @@ function cacheWorld(options: { onVerify?: () => void; entriesMax?: number }) {
 	const deps = { issuer, keys: () => keys, clock: time };
 	const inner = createAccessTokenVerifier(deps);
 	const counted = {
+		isTrusted: inner.isTrusted,
 		verify: (token: string) => {
 			options.onVerify?.();
 			return inner.verify(token);
 		},
 	};
-	const verifier = createVerifiedTokenCache({ ...deps, verifier: counted, entriesMax: options.entriesMax ?? 100 });
-	return { verifier, time, keys };
+	const verifier = createVerifiedTokenCache({ clock: time, verifier: counted, entriesMax: options.entriesMax ?? 100 });
+	return { verifier, inner, time, keys };
 }

@@ -1,16 +1,15 @@
-// The access token: what it says, how it is minted and how it is verified. A JWT as RFC 9068 has it, for one resource
-// (RFC 8707), bound to the client certificate that asked for it (RFC 8705 §3.1). The verifier trusts the published keys
-// and the clock. What changes after minting (binding, revocation, status) is judged by its caller on each request.
-import { hash, type KeyObject } from 'node:crypto';
-import { type Clock, nowSeconds } from '../../kernel/clock.ts';
+// The access token: what it says, how it is minted, and how its claims are read. For one resource (RFC 8707), bound to the
+// key of the client that asked for it (RFC 8705 §3.1, RFC 9449 §6.1), with claims as RFC 9068 has them. Three formats carry
+// them: a signed JWT, the same encrypted (access-token-jwe.ts), or sealed text that says nothing (opaque-token.ts).
+// What changes after minting (binding, revocation, status) is judged by the gateway on each request.
+import { hash } from 'node:crypto';
+import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import { type ClientId, type PartnerId, parseId } from '../../kernel/ids.ts';
+import { type ClientId, type CredentialId, type PartnerId, parseId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
-import { fail, ok, type Result } from '../../kernel/result.ts';
-import { verifyJws } from './jws-verify.ts';
-import type { JwtSigner } from './jwt.ts';
+import { type AuthorizationDetail, readAuthorizationDetails } from '../policy/authorization-detail.ts';
 import { parseScope } from './scope.ts';
-import { isJsonObject, type JsonObject, parseJsonObject } from './strict-json.ts';
+import { isJsonObject, type JsonObject } from './strict-json.ts';
 
 /** The `typ` header of access tokens (RFC 9068 §2.1); tokens of any other type are refused. */
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
@@ -25,15 +24,29 @@ const JTI_BYTES = 16;
 const JTI = /^[A-Za-z0-9_-]{16,128}$/;
 const SHA256_BASE64URL = /^[A-Za-z0-9_-]{43}$/;
 
+/** How a token is written. Each API has one; a token in another format is refused there. */
+export type TokenFormat = 'jwt' | 'encrypted' | 'opaque';
+
+/** The keys that a token is bound to. Both: both must be proven. None: whoever holds the token may use it. */
+export interface TokenConfirmation {
+	/** base64url SHA-256 of the DER client certificate (RFC 8705 §3.1). */
+	readonly x5tS256?: string;
+	/** RFC 7638 thumbprint of the key that signs the DPoP proofs (RFC 9449 §6.1). */
+	readonly jkt?: string;
+}
+
 /** What a token is minted from. All of it was decided before; minting decides nothing. */
 export interface AccessTokenGrant {
 	readonly partnerId: PartnerId;
 	readonly clientId: ClientId;
+	/** The credential that the client proved itself with: the token dies with it. */
+	readonly credentialId: CredentialId;
 	/** Resource indicator, the one audience. */
 	readonly resource: string;
 	readonly scopes: readonly string[];
-	/** base64url SHA-256 of the DER certificate that the token is bound to. */
-	readonly certificateThumbprint: string;
+	readonly confirmation: TokenConfirmation;
+	/** Authorization details (RFC 9396); none when empty or absent. */
+	readonly authorizationDetails?: readonly AuthorizationDetail[];
 	readonly issuedAtSeconds: number;
 	readonly expiresAtSeconds: number;
 }
@@ -44,10 +57,16 @@ export interface MintedAccessToken {
 	readonly jti: string;
 }
 
-/** Mints a signed access token. `sign` comes from `createJwtSigner(key, ACCESS_TOKEN_TYPE)`. */
+/** Turns claims into the text of a token: one of the three formats. */
+export type TokenWriter = (claims: { readonly [name: string]: unknown }) => string;
+
+/**
+ * Mints an access token. `sign` is `createJwtSigner(key, ACCESS_TOKEN_TYPE)`, or the writer of another format:
+ * `createEncryptedTokenWriter` or `createOpaqueTokenSealer`.
+ */
 export function mintAccessToken(
 	grant: AccessTokenGrant,
-	deps: { readonly issuer: string; readonly sign: JwtSigner; readonly random: Random },
+	deps: { readonly issuer: string; readonly sign: TokenWriter; readonly random: Random },
 ): MintedAccessToken {
 	const jti = deps.random.bytes(JTI_BYTES).toString('base64url');
 	const token = deps.sign({
@@ -55,120 +74,131 @@ export function mintAccessToken(
 		sub: grant.clientId,
 		client_id: grant.clientId,
 		partner_id: grant.partnerId,
+		credential_id: grant.credentialId,
 		aud: grant.resource,
 		iat: grant.issuedAtSeconds,
 		exp: grant.expiresAtSeconds,
 		jti,
-		scope: grant.scopes.join(' '),
-		cnf: { 'x5t#S256': grant.certificateThumbprint },
+		...(grant.scopes.length === 0 ? undefined : { scope: grant.scopes.join(' ') }),
+		...writeConfirmation(grant.confirmation),
+		...(grant.authorizationDetails === undefined || grant.authorizationDetails.length === 0
+			? undefined
+			: { authorization_details: grant.authorizationDetails }),
 	});
 	return { token, jti };
+}
+
+function writeConfirmation({ x5tS256, jkt }: TokenConfirmation): { readonly cnf?: object } | undefined {
+	if (x5tS256 === undefined && jkt === undefined) return undefined;
+	return {
+		cnf: {
+			...(x5tS256 === undefined ? undefined : { 'x5t#S256': x5tS256 }),
+			...(jkt === undefined ? undefined : { jkt }),
+		},
+	};
 }
 
 /** A token whose signature, issuer, type, dates and claims are good. Immutable; shared between requests by the cache. */
 export interface VerifiedToken {
 	readonly jti: string;
 	readonly issuer: string;
-	/** The resource that the token is for. The caller compares it with the route's, byte for byte. */
-	readonly audience: string;
-	readonly clientId: ClientId;
-	readonly partnerId: PartnerId;
+	readonly format: TokenFormat;
+	/** The resources that the token is for; ours name exactly one. The caller compares byte for byte. */
+	readonly audiences: readonly string[];
+	/** The client that it was issued to; undefined for a token of another issuer, which knows no client of ours. */
+	readonly clientId: ClientId | undefined;
+	readonly partnerId: PartnerId | undefined;
+	readonly credentialId: CredentialId | undefined;
 	readonly scopes: ReadonlySet<string>;
+	readonly authorizationDetails: readonly AuthorizationDetail[];
 	readonly issuedAtSeconds: number;
 	readonly expiresAtSeconds: number;
-	/** The certificate that the token is bound to. The caller compares it with the connection's. */
-	readonly confirmation: { readonly x5tS256: string };
-	/** The `kid` of the key that signed it. */
+	/** The keys that the token is bound to. The caller compares them with what the connection and the request prove. */
+	readonly confirmation: TokenConfirmation;
+	/** Id of the key that signed or sealed it. */
 	readonly keyId: string;
 	/** base64url SHA-256 of the token: names it in logs without being usable. */
 	readonly fingerprint: string;
 }
 
-/**
- * Verifies access tokens.
- * INVARIANT: what it gives proves only what the issuer said when it signed. Binding (`confirmation`), audience,
- * revocation and the status of client and partner are checked by the caller on every request, after this.
- */
-export interface AccessTokenVerifier {
-	verify(token: string): Result<VerifiedToken, Fault>;
-}
-
-/** What a verifier trusts. */
-export interface AccessTokenVerifierDeps {
+/** How the claims came. */
+interface TokenOrigin {
 	readonly issuer: string;
-	/** The current verification keys by `kid`. */
-	readonly keys: () => ReadonlyMap<string, KeyObject>;
-	readonly clock: Clock;
+	readonly format: TokenFormat;
+	readonly keyId: string;
+	readonly fingerprint: string;
 }
 
-/** Makes a verifier that does the whole work each time (≈ 60 µs). Put `createVerifiedTokenCache` before it. */
-export function createAccessTokenVerifier(deps: AccessTokenVerifierDeps): AccessTokenVerifier {
-	return { verify: (token) => verifyAccessToken(token, deps) };
-}
-
-function verifyAccessToken(token: string, deps: AccessTokenVerifierDeps): Result<VerifiedToken, Fault> {
-	const jws = verifyJws(token, deps.keys());
-	if (!jws.ok) return fail(invalid(jws.fault));
-	const { header, payload } = jws.value;
-	if (header['typ'] !== ACCESS_TOKEN_TYPE) return fail(invalid('type'));
-	const claims = parseJsonObject(payload);
-	if (claims === undefined) return fail(invalid('payload'));
-	if (claims['iss'] !== deps.issuer) return fail(invalid('issuer'));
-	const verified = readClaims(claims, deps.issuer, String(header['kid']), fingerprintOf(token));
-	if (typeof verified === 'string') return fail(invalid(verified));
-	const now = nowSeconds(deps.clock);
-	const notBefore = claims['nbf'] === undefined ? verified.issuedAtSeconds : claims['nbf'];
-	if (!isSeconds(notBefore)) return fail(invalid('claim nbf'));
-	if (Math.max(notBefore, verified.issuedAtSeconds) > now + CLOCK_SKEW_SECONDS) return fail(invalid('not yet valid'));
-	if (isExpired(verified, deps.clock)) return fail(expired());
-	return ok(verified);
-}
-
-/** Gives the claims as a token, or the name of the first one that is missing or of a wrong form. */
-function readClaims(
-	claims: JsonObject,
-	issuer: string,
-	keyId: string,
-	fingerprint: string,
-): VerifiedToken | `claim ${string}` {
-	const { aud, exp, iat, jti, scope } = claims;
+/** Gives the claims of a token of ours, or the name of the first one that is missing or of a wrong form. */
+export function readClaims(claims: JsonObject, origin: TokenOrigin): VerifiedToken | `claim ${string}` {
+	const { aud, exp, iat, jti } = claims;
 	const clientId = parseId('cli', claims['client_id']);
 	if (clientId === undefined) return 'claim client_id';
 	if (claims['sub'] !== clientId) return 'claim sub';
 	const partnerId = parseId('prt', claims['partner_id']);
 	if (partnerId === undefined) return 'claim partner_id';
+	const credentialId = parseId('crd', claims['credential_id']);
+	if (credentialId === undefined) return 'claim credential_id';
 	if (typeof aud !== 'string' || aud === '') return 'claim aud';
 	if (!isSeconds(iat)) return 'claim iat';
 	if (!isSeconds(exp) || exp <= iat) return 'claim exp';
 	if (typeof jti !== 'string' || !JTI.test(jti)) return 'claim jti';
-	const scopes = typeof scope === 'string' ? parseScope(scope) : undefined;
+	const scopes = readScopes(claims['scope']);
 	if (scopes === undefined) return 'claim scope';
-	const x5tS256 = readConfirmation(claims['cnf']);
-	if (x5tS256 === undefined) return 'claim cnf';
+	const confirmation = readConfirmation(claims['cnf']);
+	if (confirmation === undefined) return 'claim cnf';
+	const authorizationDetails = readAuthorizationDetails(claims['authorization_details']);
+	if (authorizationDetails === undefined) return 'claim authorization_details';
+	// A token of ours without scopes has details instead; one with neither permits nothing.
+	if (scopes.size === 0 && authorizationDetails.length === 0) return 'claim scope';
 	return Object.freeze({
 		jti,
-		issuer,
-		audience: aud,
+		issuer: origin.issuer,
+		format: origin.format,
+		audiences: Object.freeze([aud]),
 		clientId,
 		partnerId,
+		credentialId,
 		scopes,
+		authorizationDetails,
 		issuedAtSeconds: iat,
 		expiresAtSeconds: exp,
-		confirmation: Object.freeze({ x5tS256 }),
-		keyId,
-		fingerprint,
+		confirmation,
+		keyId: origin.keyId,
+		fingerprint: origin.fingerprint,
 	});
 }
 
-/** RFC 8705 §3.1, and nothing beside it: a token that is bound twice would need two proofs. */
-function readConfirmation(cnf: unknown): string | undefined {
-	if (!isJsonObject(cnf) || Object.keys(cnf).length !== 1) return undefined;
-	const thumbprint = cnf['x5t#S256'];
-	return typeof thumbprint === 'string' && SHA256_BASE64URL.test(thumbprint) ? thumbprint : undefined;
+const NO_SCOPES: ReadonlySet<string> = new Set();
+
+function readScopes(scope: unknown): ReadonlySet<string> | undefined {
+	if (scope === undefined) return NO_SCOPES;
+	return typeof scope === 'string' ? parseScope(scope) : undefined;
+}
+
+const UNBOUND: TokenConfirmation = Object.freeze({});
+
+/** Reads `cnf`: a certificate, a DPoP key, or both, and nothing beside them, because that would be a proof left unasked. */
+export function readConfirmation(cnf: unknown): TokenConfirmation | undefined {
+	if (cnf === undefined) return UNBOUND;
+	if (!isJsonObject(cnf)) return undefined;
+	const names = Object.keys(cnf);
+	if (names.length === 0 || !names.every((name) => name === 'x5t#S256' || name === 'jkt')) return undefined;
+	const { 'x5t#S256': x5tS256, jkt } = cnf;
+	if (x5tS256 !== undefined && !isThumbprint(x5tS256)) return undefined;
+	if (jkt !== undefined && !isThumbprint(jkt)) return undefined;
+	return Object.freeze({
+		...(x5tS256 === undefined ? undefined : { x5tS256 }),
+		...(jkt === undefined ? undefined : { jkt }),
+	});
+}
+
+function isThumbprint(value: unknown): value is string {
+	return typeof value === 'string' && SHA256_BASE64URL.test(value);
 }
 
 /** RFC 7519 §2 allows fractions; our tokens have none, and a strict reader needs no rounding rule. */
-function isSeconds(value: unknown): value is number {
+export function isSeconds(value: unknown): value is number {
 	return Number.isSafeInteger(value) && (value as number) > 0;
 }
 

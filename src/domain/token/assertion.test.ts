@@ -6,9 +6,9 @@ import { decodeJwt, jwtVerify } from 'jose';
 import { ManualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
 import { systemRandom } from '../../kernel/random.ts';
-import { createAccessTokenVerifier } from './access-token.ts';
 import { ASSERTION_TYPE, type AssertionSubject, createAssertionMinter } from './assertion.ts';
 import { createJwtSigner } from './jwt.ts';
+import { createAccessTokenVerifier } from './verify-access-token.ts';
 
 const NOW = 1_795_000_000;
 const issuer = 'spiffe://bank.example/service/gateway';

@@ -9,6 +9,8 @@ import { StoreConflict } from '../registry/registry.ts';
 
 /** Length of a step, in seconds. A nonce is good in its own step and in the next one: 60 to 120 seconds. */
 const STEP_SECONDS = 60;
+/** Seconds from the beginning of the step of a nonce to its end. */
+export const NONCE_LIFE_SECONDS = 2 * STEP_SECONDS;
 const NONCE_BYTES = 16;
 const KEY_BYTES = 32;
 const KEY_NAME = 'dpop-nonce/1';

@@ -275,3 +275,24 @@ test('check 78: refuses an ath that is missing or of another token, where a toke
 		assert.equal(withClaims({ ath }, atGateway), 'token hash', ath);
 	}
 });
+
+test('after a start that forgot the used proofs, a proof from before needs a nonce that was given since', () => {
+	const started = new ManualClock(NOW * 1000);
+	const since = createDpopNonces(new Secret(Buffer.alloc(32, 1)), started);
+	const old = forge(goodHeader, { ...goodClaims, iat: NOW - 1 });
+	const oldWithNonce = forge(goodHeader, { ...goodClaims, iat: NOW - 1, nonce: since.current() });
+	started.advance(5_000);
+	const forgetful = createDpopVerifier({
+		clock: started,
+		nonces: since,
+		isNonceRequired: false,
+		keysMax: 4,
+		rememberedSinceSeconds: NOW + 1,
+	});
+	assert.equal(refusalOf(old, atTokenEndpoint, forgetful), 'nonce');
+	assert.equal(refusalOf(oldWithNonce, atTokenEndpoint, forgetful), 'nonce', 'the nonce may be from before as well');
+	assert.ok(forgetful.verify(forge(goodHeader, { ...goodClaims, iat: NOW + 1 }), atTokenEndpoint).ok);
+	started.advance(60_000);
+	const slow = forge(goodHeader, { ...goodClaims, iat: NOW - 100, nonce: since.current() });
+	assert.ok(forgetful.verify(slow, atTokenEndpoint).ok, 'a client with a slow clock, once the nonce is a new one');
+});

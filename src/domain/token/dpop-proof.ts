@@ -5,7 +5,7 @@ import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:cryp
 import { BoundedMap } from '../../kernel/bounded-map.ts';
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import type { DpopNonces } from './dpop-nonce.ts';
+import { type DpopNonces, NONCE_LIFE_SECONDS } from './dpop-nonce.ts';
 import { normalizeTargetUri } from './dpop-target-uri.ts';
 import { jwkThumbprint } from './jwk-thumbprint.ts';
 import { algorithmOfKey, isSignedBy, type JwsAlgorithm, PRIVATE_JWK_MEMBERS } from './jws-verify.ts';
@@ -86,6 +86,11 @@ export interface DpopProof {
 export interface DpopVerifierDeps {
 	readonly clock: Clock;
 	readonly nonces: DpopNonces;
+	/**
+	 * Second since which used proofs are remembered; 0 = always. An older proof could have been used before, so it needs a
+	 * nonce that was given since: `nonce`.
+	 */
+	readonly rememberedSinceSeconds?: number;
 	/** Refuse proofs without a nonce. One that has a nonce needs a good one in any case. */
 	readonly isNonceRequired: boolean;
 	/** Most public keys that are remembered as parsed; about 1 KiB each. */
@@ -170,17 +175,21 @@ function judgeRequest(claims: JsonObject, expected: DpopExpectation): DpopRefusa
 function judgeFreshness(claims: JsonObject, deps: DpopVerifierDeps): number | DpopRefusal {
 	const { iat, exp, nbf, nonce } = claims;
 	const now = nowSeconds(deps.clock);
+	const { rememberedSinceSeconds = 0 } = deps;
 	if (!isSeconds(iat)) return 'claim iat';
 	if (exp !== undefined && (!isSeconds(exp) || exp <= now)) return 'claim exp';
 	if (nbf !== undefined && (!isSeconds(nbf) || nbf > now + DPOP_DRIFT_SECONDS_MAX)) return 'claim nbf';
 	if (nonce === undefined) {
 		if (iat < now - DPOP_AGE_SECONDS_MAX || iat > now + DPOP_SKEW_SECONDS) return 'not fresh';
 		// After what is about the request and before what is about us: who gets this answer has sent a good proof but for that.
-		return deps.isNonceRequired ? 'nonce' : Math.floor(iat) + DPOP_AGE_SECONDS_MAX + 1 + DPOP_SKEW_SECONDS;
+		return deps.isNonceRequired || iat < rememberedSinceSeconds
+			? 'nonce'
+			: Math.floor(iat) + DPOP_AGE_SECONDS_MAX + 1 + DPOP_SKEW_SECONDS;
 	}
 	const nonceEnd = typeof nonce === 'string' ? deps.nonces.verify(nonce) : undefined;
 	if (nonceEnd === undefined) return 'nonce';
 	if (Math.abs(iat - now) > DPOP_DRIFT_SECONDS_MAX) return 'not fresh';
+	if (iat < rememberedSinceSeconds && nonceEnd - NONCE_LIFE_SECONDS < rememberedSinceSeconds) return 'nonce';
 	return nonceEnd + DPOP_SKEW_SECONDS;
 }
 

@@ -1,6 +1,7 @@
 // Conformance with the Wycheproof vectors for JSON Web Signature and JSON Web Key. Our verifier accepts less than the
 // RFCs allow, on purpose; each difference is listed here with its reason, and every other vector must agree.
 import assert from 'node:assert/strict';
+import { createPublicKey, type JsonWebKeyInput } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -70,6 +71,29 @@ function run(name: 'signature' | 'key'): { readonly accepted: number; readonly r
 
 test('agrees with the JSON Web Signature vectors, but for what it refuses on purpose', { skip }, () => {
 	assert.deepEqual(run('signature'), { accepted: 8, refused: 393 });
+});
+
+test('a key that a configuration binds to RS256 agrees with the RS256 vectors', { skip }, () => {
+	const file = join(folder, 'json_web_signature_test.json');
+	const { testGroups } = JSON.parse(readFileSync(file, 'utf8')) as { testGroups: readonly VectorGroup[] };
+	let accepted = 0;
+	let refused = 0;
+	for (const group of testGroups) {
+		const jwk = (group.public ?? group.private) as { readonly alg?: string; readonly kid: string };
+		if (jwk.alg !== 'RS256') continue;
+		const keys = new Map([[jwk.kid, createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' })]]);
+		for (const vector of group.tests) {
+			const expected = vector.result === 'valid';
+			assert.equal(
+				verifyJws(vector.jws, keys, () => 'RS256').ok,
+				expected,
+				`signature ${vector.tcId}: ${vector.comment}`,
+			);
+			if (expected) accepted++;
+			else refused++;
+		}
+	}
+	assert.ok(accepted >= 3 && refused > 220, `${accepted} accepted, ${refused} refused`);
 });
 
 test('agrees with the JSON Web Key vectors, but for what it refuses on purpose', { skip }, () => {

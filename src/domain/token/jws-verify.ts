@@ -2,12 +2,15 @@
 // never from the token; a token that names another one is refused. So `none`, HMAC with a public key as its secret, and
 // a swap of curves are not cases to defend against: there is no way to ask for them. RFC 7515 §5.2, RFC 8725 §3.1.
 import { constants, createPublicKey, type JsonWebKeyInput, type KeyObject, verify } from 'node:crypto';
-import { fail, type Result } from '../../kernel/result.ts';
+import { fail, ok, type Result } from '../../kernel/result.ts';
 import { type DecodedJws, decodeJws, type JwsRefusal } from './jwt.ts';
 import { isJsonObject } from './strict-json.ts';
 
 /** The signature algorithms that are verified, one for each kind of key. RS256 and HMAC are left out on purpose. */
 export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256' | 'ML-DSA-65';
+
+/** RS256 is nobody's choice here: only keys of an external issuer, whose configuration names it, are bound to it. */
+export type ExternalJwsAlgorithm = JwsAlgorithm | 'RS256';
 
 const KEYS_MAX = 64;
 /** Length of a signature (FIPS 204, table 2). */
@@ -39,22 +42,41 @@ export function algorithmOfKey(key: KeyObject): JwsAlgorithm | undefined {
 
 /**
  * Verifies a compact JWS with the key that its `kid` names. Gives its parts, the payload still as bytes.
- * The payload is not parsed before the signature has proven who wrote it.
+ * The payload is not parsed before the signature has proven who wrote it. `algorithmOf` binds each key to its one
+ * algorithm; the default is the one that we use the kind of key with ourselves.
  */
-export function verifyJws(token: string, keys: ReadonlyMap<string, KeyObject>): Result<DecodedJws, JwsRefusal> {
+export function verifyJws(
+	token: string,
+	keys: ReadonlyMap<string, KeyObject>,
+	algorithmOf: (key: KeyObject) => ExternalJwsAlgorithm | undefined = algorithmOfKey,
+): Result<DecodedJws, JwsRefusal> {
 	const decoded = decodeJws(token);
-	if (!decoded.ok) return decoded;
-	const { header, signingInput, signature } = decoded.value;
+	return decoded.ok ? verifyDecodedJws(decoded.value, keys, algorithmOf) : decoded;
+}
+
+/** The same for a token that was split before. */
+export function verifyDecodedJws(
+	decoded: DecodedJws,
+	keys: ReadonlyMap<string, KeyObject>,
+	algorithmOf: (key: KeyObject) => ExternalJwsAlgorithm | undefined = algorithmOfKey,
+): Result<DecodedJws, JwsRefusal> {
+	const { header, signingInput, signature } = decoded;
 	const key = typeof header['kid'] === 'string' ? keys.get(header['kid']) : undefined;
 	if (key === undefined) return fail('key');
-	const algorithm = algorithmOfKey(key);
+	const algorithm = algorithmOf(key);
+	// SECURITY: the key decides, never the token. jws-verify.test.ts, test/attack/authorization.test.ts
 	if (algorithm === undefined || header['alg'] !== algorithm) return fail('algorithm');
 	if (!isSignedBy(key, algorithm, signingInput, signature)) return fail('signature');
-	return decoded;
+	return ok(decoded);
 }
 
 /** Tells whether `key` made `signature` with `algorithm`, which must be the key's own. */
-export function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput: string, signature: Buffer): boolean {
+export function isSignedBy(
+	key: KeyObject,
+	algorithm: ExternalJwsAlgorithm,
+	signingInput: string,
+	signature: Buffer,
+): boolean {
 	const data = Buffer.from(signingInput, 'latin1');
 	switch (algorithm) {
 		case 'ES256':
@@ -65,6 +87,8 @@ export function isSignedBy(key: KeyObject, algorithm: JwsAlgorithm, signingInput
 			return signature.length === 64 && verify(null, data, key, signature);
 		case 'ML-DSA-65':
 			return signature.length === ML_DSA_65_BYTES && verify(null, data, key, signature);
+		case 'RS256':
+			return verify('sha256', data, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
 		case 'PS256':
 			return verify(
 				'sha256',

@@ -11,6 +11,7 @@ import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts'
 import { attachSourceThrottle, createSharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts';
 import { renderCredentialMetrics } from '../../adapters/telemetry/credential-metrics.ts';
+import { createReplayTable } from '../../adapters/replay/shared-replay-guard.ts';
 import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ConfigProblem } from '../../config/config-problem.ts';
@@ -22,6 +23,9 @@ import { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
 import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
+import { loadOrCreateDpopNonceKeys } from '../../domain/token/dpop-nonce.ts';
+import { activeSigningKey, loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
+import { loadOrCreateTokenProtectionKeys, writeTokenProtection } from '../../domain/token/token-protection-key.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
@@ -91,6 +95,8 @@ const GRACE_MS = 10_000;
 const LIMIT_COUNTERS_MAX = 1 << 20;
 /** Sources of failures that are remembered at once, of 32 bytes each. */
 const SOURCES_MAX = 1 << 16;
+/** DPoP proofs in each 32 seconds that can be remembered: 8,000 a second, in 32 MiB of which only what is used is real. */
+const REPLAYS_MAX = 1 << 18;
 const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const SWEEP_MS = 60_000;
 /** Of an X.520 organization name, which is where the root keeps the trust domain. */
@@ -179,6 +185,14 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	};
 	const signingKeyKeeping = { keys, registry: store.registry, clock: systemClock };
 	await provideFirstSigningKeys(signingKeyKeeping, configuration.signingKeys);
+	const tokenKeys = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
+	const assertionKeys = await loadOrCreateSigningKeys(keys, 'assertion-signing', { clock: systemClock });
+	const tokenProtection = await loadOrCreateTokenProtectionKeys(store.keys, {
+		clock: systemClock,
+		random: systemRandom,
+	});
+	const dpopNonceKeys = await loadOrCreateDpopNonceKeys(store.keys, systemClock);
+	const assertionKey = activeSigningKey(assertionKeys);
 
 	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
 	// older than what the store remembers: the log would get a second history.
@@ -221,6 +235,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
 	const sources = createSharedSources(configuration.sources, SOURCES_MAX, systemClock, systemRandom.bytes(16));
+	const replays = createReplayTable(REPLAYS_MAX, systemRandom.bytes(32));
+	const replaysSinceSeconds = nowSeconds(systemClock);
 	const ticketKeys = systemRandom.bytes(48);
 	// Every gateway thread listens, and so do the authorization server, the admin API and the public listener.
 	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 3);
@@ -240,6 +256,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					configuration,
 					directory: directory.state(),
 					assertionKeys: signingKeys.assertionKeys(),
+					tokenKeys: tokenKeys.map((key) => key.publicJwk),
+					tokenProtection: writeTokenProtection(tokenProtection),
+					dpopNonceKey: dpopNonceKeys.gateway.reveal(),
+					replays,
+					replaysSinceSeconds,
+					assertionKey: assertionKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+					assertionJwk: assertionKey.publicJwk,
 					listener,
 					service,
 					rootCa,
@@ -305,6 +328,9 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		publisher,
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
+		tokenKeys,
+		tokenProtection,
+		assertionKeys,
 		sources,
 		tokenRing: signingKeys.tokenRing,
 		keys,

@@ -25,6 +25,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
+import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
@@ -54,6 +55,8 @@ export interface ServicesOptions {
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly ledgerDirectory: string;
+	/** Keys that encrypted and opaque tokens are minted with; the newest of each kind is used. */
+	readonly tokenProtection: TokenProtectionKeys;
 	readonly sources: SharedSources;
 	readonly tokenRing: SigningKeyRing;
 	readonly keys: KeyStore;

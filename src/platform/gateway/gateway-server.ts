@@ -8,6 +8,7 @@ import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
 import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.ts';
+import { attachReplayGuard } from '../../adapters/replay/shared-replay-guard.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
@@ -19,17 +20,24 @@ import { Directory } from '../../domain/registry/directory.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/access-token.ts';
 import { ASSERTION_TYPE, createAssertionMinter } from '../../domain/token/assertion.ts';
 import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
+import { createAssertionMinter } from '../../domain/token/assertion.ts';
+import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
+import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
+import { parseJwkSet } from '../../domain/token/jws-verify.ts';
+import { readTokenProtection } from '../../domain/token/token-protection-key.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
+import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { FAULTS } from '../../kernel/faults.ts';
 import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
+import { Secret } from '../../kernel/secret.ts';
 import { unwrap } from '../../kernel/result.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
-import { createGatewayContext } from '../../services/gateway/snapshot.ts';
 import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
+import { createGatewayContext, type DpopGuard } from '../../services/gateway/snapshot.ts';
 import { createUpstreams } from './upstreams.ts';
 
 export interface GatewayServer {
@@ -47,6 +55,7 @@ export interface GatewayServer {
 
 const TOKENS_REMEMBERED_MAX = 50_000;
 const ASSERTIONS_REMEMBERED_MAX = 50_000;
+const PROOF_KEYS_REMEMBERED_MAX = 10_000;
 const SWEEP_MS = 30_000;
 
 /** Opens the server of a gateway thread; resolves once it listens. */
@@ -75,9 +84,12 @@ export async function openGatewayServer(
 	const context = unwrap(
 		createGatewayContext({
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
+			detailTypes: configuration.authorizationDetailTypes,
 			directory,
 			hosts: allowedHosts(configuration.listeners.gateway.names, configuration.listeners.gateway.port),
 			tokens: createTokenVerifier(start, directory),
+			tokens: createTokenVerifier(start),
+			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
 				signer: () => assertionRing.signer(),
 				issuer: `spiffe://${configuration.trustDomain}/service/gateway`,
@@ -171,11 +183,38 @@ export async function openGatewayServer(
 function createTokenVerifier(start: GatewayStart, directory: Directory): AccessTokenVerifier {
 	const keys = directory.signingKeys.verificationKeys('token-signing');
 	const deps = { issuer: start.configuration.issuer, keys: () => keys, clock: systemClock };
+function createTokenVerifier(start: GatewayStart): AccessTokenVerifier {
+	const keys = parseJwkSet({ keys: start.tokenKeys });
+	if (keys === undefined) throw new Error('the keys that access tokens are verified with cannot be read');
+	const { sealingKeys, decryptionKeys } = readTokenProtection(start.tokenProtection);
 	return createVerifiedTokenCache({
-		...deps,
-		verifier: createAccessTokenVerifier(deps),
+		verifier: createAccessTokenVerifier({
+			issuer: start.configuration.issuer,
+			keys: () => keys,
+			sealingKeys: () => sealingKeys,
+			decryptionKeys: () => decryptionKeys,
+			clock: systemClock,
+		}),
+		clock: systemClock,
 		entriesMax: TOKENS_REMEMBERED_MAX,
 	});
+}
+
+function createDpopGuard(start: GatewayStart): DpopGuard {
+	const nonces = createDpopNonces(new Secret(Buffer.from(start.dpopNonceKey)), systemClock);
+	const isNonceRequired = start.configuration.dpopNonce === 'required';
+	return {
+		nonces,
+		isNonceRequired,
+		verifier: createDpopVerifier({
+			clock: systemClock,
+			nonces,
+			isNonceRequired,
+			rememberedSinceSeconds: start.replaysSinceSeconds,
+			keysMax: PROOF_KEYS_REMEMBERED_MAX,
+		}),
+		replays: attachReplayGuard(start.replays, systemClock),
+	};
 }
 
 /** The Host values that are served, each with the name that the TLS server name must equal. */

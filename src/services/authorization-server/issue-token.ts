@@ -60,9 +60,10 @@ export function issueToken(
 		{
 			partnerId: client.partnerId,
 			clientId: client.id,
+			credentialId: credential.id,
 			resource,
 			scopes,
-			certificateThumbprint: binding.certificateThumbprint,
+			confirmation: { x5tS256: binding.certificateThumbprint },
 			issuedAtSeconds,
 			expiresAtSeconds,
 		},

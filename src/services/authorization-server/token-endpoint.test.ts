@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { createPublicKey } from 'node:crypto';
 import { connect } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { createAccessTokenVerifier, type VerifiedToken } from '../../domain/token/access-token.ts';
+import type { VerifiedToken } from '../../domain/token/access-token.ts';
+import { createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import { unwrap } from '../../kernel/result.ts';
 import {
 	ACCOUNTS,
@@ -87,9 +88,12 @@ test('checks 12, 61: answers with a bound bearer token, its lifetime and its sco
 	assert.ok(jti.length >= 22 && fingerprint.length === 43);
 	assert.deepEqual(token, {
 		issuer: ISSUER,
-		audience: ACCOUNTS,
+		format: 'jwt',
+		audiences: [ACCOUNTS],
 		clientId: good.client.id,
 		partnerId: good.partner.id,
+		credentialId: good.credential.id,
+		authorizationDetails: [],
 		scopes: new Set(['accounts:read']),
 		issuedAtSeconds: NOON_MS / 1000,
 		expiresAtSeconds: NOON_MS / 1000 + 300,
@@ -315,7 +319,7 @@ test('checks 84, 85: scope and resource as granted, errors of RFC 6749 and RFC 8
 	assert.equal((await ask('scope=')).body['scope'], 'accounts:read profile', 'empty is absent');
 	const paid = await ask(`resource=${encodeURIComponent(PAYMENTS)}`, 'both');
 	assert.equal(paid.body['scope'], 'payments');
-	assert.equal(tokenOf(paid).audience, PAYMENTS);
+	assert.equal(tokenOf(paid).audiences[0], PAYMENTS);
 	assert.equal((await world.ask(GRANT, 'strict')).body['expires_in'], 60);
 	world.audit.entries.length = 0;
 	for (const scope of [

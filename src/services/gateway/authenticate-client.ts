@@ -1,76 +1,74 @@
-// Stage authenticateClient: who is calling, proven by an access token that is bound to the key of this connection.
+// Stage authenticateClient: who is calling, proven by an access token that is bound to a key of the caller.
 // The signature of a token is verified once and remembered; everything that can change is judged on every request.
-// RFC 6750 §2.1 (header only), RFC 8705 §3 (binding), RFC 9068 (token).
-import { judgeCertificateDates, type VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
-import { isCredentialLive } from '../../domain/client/credential.ts';
+// RFC 6750 §2.1 (header only), RFC 8705 §3 and RFC 9449 §7 (binding, in prove-possession.ts), RFC 9068 (token).
+import type { Client } from '../../domain/client/client.ts';
+import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
+import { proofOf, provePossession } from './prove-possession.ts';
 import type { GatewayContext } from './snapshot.ts';
 
-const BEARER = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
+const CREDENTIALS = /^(bearer|dpop) ([A-Za-z0-9\-._~+/]+=*)$/i;
 
 /** Authenticates the caller; fills `principal`. */
 export function authenticateClient(exchange: Exchange, context: GatewayContext): Fault | undefined {
-	const route = exchange.route as GatewayRoute;
 	const authorization = exchange.headers.get('authorization');
 	if (authorization === undefined) {
-		return fault('token_missing', 'Send an access token: Authorization: Bearer <token>.');
+		return fault('token_missing', 'Send an access token: Authorization: Bearer <token>, or DPoP <token>.');
 	}
-	const token = BEARER.exec(authorization)?.[1];
-	if (token === undefined)
-		return fault('token_invalid', 'Authorization must be "Bearer", one space, and the access token.');
-	const certificate = presentedCertificate(exchange);
-	if ('code' in certificate) return certificate;
+	const credentials = CREDENTIALS.exec(authorization);
+	if (credentials === null) {
+		return fault('token_invalid', 'Authorization must be "Bearer" or "DPoP", one space, and the access token.');
+	}
+	const [, scheme = '', token = ''] = credentials;
+	exchange.isDpop = scheme.length === 4;
 	const verified = context.tokens.verify(token);
 	if (!verified.ok) return verified.fault;
 	return (
-		judgeToken(verified.value, certificate, route, context) ?? identify(exchange, verified.value, certificate, context)
+		judgeToken(verified.value, exchange.route as GatewayRoute) ??
+		provePossession(exchange, verified.value, context) ??
+		identify(exchange, verified.value, context)
 	);
 }
 
-function presentedCertificate(exchange: Exchange): VerifiedCertificate | Fault {
-	const { certificate } = exchange.connection;
-	if (certificate === undefined) {
-		return fault('certificate_missing', 'Connect with the client certificate that the access token is bound to.');
-	}
-	return certificate.ok ? certificate.value : certificate.fault;
-}
-
-/** INVARIANT: binding, audience and revocation are judged on every request, after the cache of verified tokens. */
-function judgeToken(
-	token: VerifiedToken,
-	certificate: VerifiedCertificate,
-	route: GatewayRoute,
-	context: GatewayContext,
-): Fault | undefined {
-	// SECURITY: a stolen token is worthless without the private key of its certificate. test/attack/authorization.test.ts
-	if (token.confirmation.x5tS256 !== certificate.thumbprint) {
-		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
-	}
-	if (token.audience !== route.api.resource) {
+/** INVARIANT: audience and format, and below binding and revocation, are judged on every request, after the cache. */
+function judgeToken(token: VerifiedToken, route: GatewayRoute): Fault | undefined {
+	if (!token.audiences.includes(route.api.resource)) {
 		return fault('token_invalid', 'The access token is for another API. Ask for one with the resource of this API.');
 	}
-	return judgeCertificateDates(certificate, context.clock.nowMs());
+	if (token.format !== route.api.tokenFormat) {
+		return fault('token_invalid', 'Access tokens for this API have another format by now. Ask for a new one.');
+	}
+	return undefined;
 }
 
-/** Looks up the records behind token and certificate: they must agree, and all be active, now. */
-function identify(
-	exchange: Exchange,
-	token: VerifiedToken,
-	certificate: VerifiedCertificate,
-	context: GatewayContext,
-): Fault | undefined {
+/** Looks up the records behind the token and its certificate: they must agree, and all be active, now. */
+function identify(exchange: Exchange, token: VerifiedToken, context: GatewayContext): Fault | undefined {
 	const { directory } = context;
-	const credential = directory.credentialByThumbprint(certificate.thumbprint);
+	const asked = token.credentialId === undefined ? undefined : directory.credential(token.credentialId);
+	const { x5tS256 } = token.confirmation;
+	const credential = x5tS256 === undefined ? asked : directory.credentialByThumbprint(x5tS256);
 	if (credential === undefined) return fault('certificate_invalid', 'The client certificate is not registered here.');
 	const client = directory.client(credential.clientId);
 	if (client === undefined || client.id !== token.clientId || client.partnerId !== credential.partnerId) {
 		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
 	}
-	exchange.principal = { token, client, credential };
+	if (!isBoundAsRegistered(token, client)) {
+		return fault(
+			'binding_missing',
+			`Tokens of this client are bound by ${client.senderConstraint}. Ask for a new one.`,
+		);
+	}
+	exchange.principal = { token, client, credential, proof: proofOf(token) };
 	return judgePrincipal(exchange.principal, context);
+}
+
+/** SECURITY: a client that is registered with a binding has no token without it. test/attack/dpop.test.ts */
+function isBoundAsRegistered({ confirmation }: VerifiedToken, { senderConstraint }: Client): boolean {
+	if (senderConstraint === 'mtls') return confirmation.x5tS256 !== undefined;
+	return senderConstraint === 'none' || confirmation.jkt !== undefined;
 }
 
 /**
@@ -80,12 +78,16 @@ function identify(
 export function judgePrincipal({ token, ...as }: Principal, context: GatewayContext): Fault | undefined {
 	const { directory } = context;
 	const client = directory.client(as.client.id);
-	const credential = directory.credential(as.credential.id);
 	if (directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
-	if (credential?.status === 'held')
-		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
-	if (credential === undefined || !isCredentialLive(credential, context.clock.nowMs()))
-		return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
+	const nowMs = context.clock.nowMs();
+	const dead = judgeCredential(directory.credential(as.credential.id), nowMs);
+	if (dead !== undefined) return dead;
+	// SECURITY: a token dies with the credential that asked for it, also when that is not the one of this connection.
+	// test/attack/authorization.test.ts
+	if (token.credentialId !== undefined && token.credentialId !== as.credential.id) {
+		const over = judgeCredential(directory.credential(token.credentialId), nowMs);
+		if (over !== undefined) return over;
+	}
 	if (client?.status !== 'active')
 		return fault('client_disabled', 'Ask the provider of this API to enable the client.');
 	if (token.issuedAtSeconds < client.tokensNotBeforeSeconds)
@@ -94,4 +96,12 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 		return fault('partner_suspended', 'Access is suspended. Talk to the provider of this API.');
 	}
 	return undefined;
+}
+
+function judgeCredential(credential: Credential | undefined, nowMs: number): Fault | undefined {
+	if (credential !== undefined && isCredentialLive(credential, nowMs)) return undefined;
+	if (credential?.status === 'held') {
+		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
+	}
+	return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
 }

@@ -1,6 +1,7 @@
 // Stage authorizeRequest: may this client call this operation on these resources? It needs an active subscription to a
 // product that holds the operation, every scope of the operation in the token and in the product, and every resource
 // that path and query name in the subscription's grants. What is not granted is denied.
+import { isLowAssurance } from '../../domain/client/authentication-method.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -11,7 +12,7 @@ import type { GatewayContext } from './snapshot.ts';
 /** Authorizes operation, scopes, and the resources that path and query name; fills `subscription` and `resources`. */
 export function authorizeRequest(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const route = exchange.route as GatewayRoute;
-	const { token, client } = exchange.principal as Principal;
+	const { token, client, proof } = exchange.principal as Principal;
 	for (const scope of route.operation.scopes) {
 		if (!token.scopes.has(scope)) {
 			return fault('insufficient_scope', `This operation needs the scope ${route.operation.scopes.join(' ')}.`, {
@@ -27,17 +28,38 @@ export function authorizeRequest(exchange: Exchange, context: GatewayContext): F
 		);
 	}
 	exchange.resources = resources;
-	return chooseSubscription(exchange, context, route, context.directory.subscriptions(client.id), resources);
+	if (route.details !== undefined) {
+		// SECURITY: what the token was narrowed to holds whatever its scopes say. test/attack/authorization-details.test.ts
+		const permitting = route.details.permitTarget(token.authorizationDetails, route.api.resource, resources);
+		if (permitting.length === 0) return detailsMissing();
+		exchange.authorizationDetails = permitting;
+	}
+	const candidates = context.directory.subscriptions(client.id);
+	// SECURITY: what anybody can use who reads it opens only what a plan says it may. test/attack/dpop.test.ts
+	const isWeak = proof === 'bearer' || isLowAssurance(client);
+	return chooseSubscription(exchange, context, { route, candidates, resources, isWeak });
+}
+
+/** The fault of a token whose authorization details do not permit the request. */
+export function detailsMissing(): Fault {
+	return fault(
+		'insufficient_authorization_details',
+		'Ask for a token whose authorization_details permit exactly this: operation, resource and values.',
+	);
 }
 
 /** The first subscription that covers the operation and every resource is the one that the request is made under. */
 function chooseSubscription(
 	exchange: Exchange,
 	context: GatewayContext,
-	route: GatewayRoute,
-	candidates: Iterable<Subscription>,
-	resources: readonly RequestedResource[],
+	asked: {
+		readonly route: GatewayRoute;
+		readonly candidates: Iterable<Subscription>;
+		readonly resources: readonly RequestedResource[];
+		readonly isWeak: boolean;
+	},
 ): Fault | undefined {
+	const { route, candidates, resources, isWeak } = asked;
 	let refusal: Fault | undefined;
 	for (const subscription of candidates) {
 		const product = context.products.get(subscription.productId);
@@ -47,6 +69,13 @@ function chooseSubscription(
 			refusal ??= fault(
 				'subscription_missing',
 				'The subscription is at the stage sandbox; this gateway serves production.',
+			);
+			continue;
+		}
+		if (isWeak && context.plans.get(subscription.planId)?.assurance !== 'low') {
+			refusal ??= fault(
+				'proof_too_weak',
+				'The plan of this subscription asks for more: a token that is bound to a key.',
 			);
 			continue;
 		}

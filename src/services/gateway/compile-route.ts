@@ -5,9 +5,11 @@ import { type CompiledCors, compileCors } from '../../domain/api/cors.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
 import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
+import { protectedResourceMetadataUrl } from '../../domain/api/protected-resource.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
 import { decodeFormText, splitPairs } from '../../domain/contract/form-pairs.ts';
 import { compileOperationContract, type OperationContract } from '../../domain/contract/operation-contract.ts';
+import type { DetailRule } from '../../domain/policy/detail-policy.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import { parseJsonPath, selectValues } from '../../domain/protection/json-path.ts';
 import { compileOtherSpelling } from '../../domain/protection/other-spelling.ts';
@@ -38,6 +40,10 @@ export interface GatewayRoute {
 	readTargetResources(values: RequestTargetValues): readonly RequestedResource[] | undefined;
 	/** The same for the body; undefined when no rule of the operation looks there. */
 	readonly readBodyResources: ((body: unknown) => readonly RequestedResource[] | undefined) | undefined;
+	/** What the challenges of its refusals say (RFC 9728 §5.1). */
+	readonly metadataParameter: string;
+	/** What the operation demands of the token's authorization details; undefined when it demands none. */
+	readonly details: DetailRule | undefined;
 	/** Holds an answer to the contract, minimizes and masks it; gives what may be sent. */
 	readonly protectResponse: ResponseProtector;
 }
@@ -46,8 +52,7 @@ export interface GatewayRoute {
 export function compileRoute(
 	api: ApiVersion,
 	operation: Operation,
-	upstream: UpstreamClient,
-	index: number,
+	parts: Pick<GatewayRoute, 'upstream' | 'index' | 'details'>,
 ): Result<GatewayRoute, string> {
 	const contract = compileOperationContract(api.document, operation);
 	if (!contract.ok) return contract;
@@ -61,12 +66,12 @@ export function compileRoute(
 		declaredHeaders(api.document, operation).filter((name) => !RESERVED_HEADERS.has(name)),
 	);
 	return ok({
-		index,
+		...parts,
 		api,
 		operation,
-		upstream,
 		upstreamBasePath: api.upstream.basePath,
 		retry: retryRule(operation.method, operation.audit),
+		metadataParameter: `resource_metadata="${protectedResourceMetadataUrl(api.resource)}"`,
 		contract: contract.value,
 		cors: compileCors(api),
 		contractHeaders,

@@ -1,10 +1,12 @@
 // Everything that is known of one request on its way through the pipeline. One object of one shape per request: each
 // stage fills its own part, later stages read it. No stage hangs anything else on it.
 import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
+import type { CallerProof } from '../../domain/api/api.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
 import type { RequestOrigin } from '../../domain/network/request-origin.ts';
+import type { AuthorizationDetail } from '../../domain/policy/authorization-detail.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
@@ -16,6 +18,8 @@ export interface Principal {
 	readonly token: VerifiedToken;
 	readonly client: Client;
 	readonly credential: Credential;
+	/** How it proved itself. */
+	readonly proof: CallerProof;
 }
 
 /** How far the answer has come. */
@@ -57,10 +61,16 @@ export class Exchange {
 
 	// authenticateClient
 	principal: Principal | undefined = undefined;
+	/** Whether the caller used the scheme `DPoP`. */
+	isDpop = false;
+	/** The nonce that the answer tells the caller; '' for none. */
+	dpopNonce = '';
 
 	// authorizeRequest
 	subscription: Subscription | undefined = undefined;
 	resources: readonly RequestedResource[] = NO_RESOURCES;
+	/** Details of the token that permit this request, where the operation demands one. */
+	authorizationDetails: readonly AuthorizationDetail[] = NO_DETAILS;
 
 	// spendLimits: values of the RateLimit fields; '' when the plan has no limits
 	rateLimitPolicy = '';
@@ -110,6 +120,7 @@ export class Exchange {
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 const NO_FIELDS: readonly string[] = [];
 const NO_PARAMETERS: readonly string[] = [];
+const NO_DETAILS: readonly AuthorizationDetail[] = [];
 const NO_RESOURCES: readonly RequestedResource[] = [];
 const NO_UPSTREAM_HEADERS: UpstreamHeaders = {};
 const NO_BYTES = Buffer.alloc(0);

@@ -1,6 +1,7 @@
 // Writes answers: the protected response of the upstream, or the problem document of a fault. The header list is built
 // from nothing here as well; what the upstream sent under a name of ours never reaches the partner.
 import { FORWARDED_RESPONSE_HEADERS } from '../../domain/api/http-headers.ts';
+import { challengesOf } from './challenge.ts';
 import { FAULTS, type Fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
 import { closeAfterAnswer } from './downstream.ts';
@@ -15,13 +16,6 @@ const SECURITY_HEADERS = [
 	'content-security-policy',
 	"default-src 'none'; frame-ancestors 'none'",
 ] as const;
-
-/** RFC 6750 §3.1: the challenge that goes with each 401 and with a missing scope. */
-const CHALLENGES: { readonly [code: string]: string } = {
-	token_missing: 'Bearer',
-	certificate_missing: 'Bearer',
-	insufficient_scope: 'Bearer error="insufficient_scope"',
-};
 
 /** What a field value may hold; the rest of Latin-1 and beyond is dropped with its field. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
@@ -83,7 +77,7 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 		'no-store',
 	);
 	if (status === 401 || outcome.code === 'insufficient_scope') {
-		headers.push('www-authenticate', CHALLENGES[outcome.code] ?? 'Bearer error="invalid_token"');
+		for (const challenge of challengesOf(exchange, outcome)) headers.push('www-authenticate', challenge);
 	}
 	if (outcome.retryAfterSeconds !== undefined) headers.push('retry-after', String(outcome.retryAfterSeconds));
 	const allow = outcome.members?.['allow'];
@@ -97,6 +91,7 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 function commonHeaders(exchange: Exchange): string[] {
 	const headers: string[] = ['x-request-id', exchange.requestId, ...SECURITY_HEADERS];
 	for (const part of exchange.corsFields) headers.push(part);
+	if (exchange.dpopNonce !== '') headers.push('dpop-nonce', exchange.dpopNonce);
 	if (exchange.rateLimitPolicy !== '') {
 		headers.push('ratelimit-policy', exchange.rateLimitPolicy, 'ratelimit', exchange.rateLimit);
 	}

@@ -8,12 +8,18 @@ import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LimitCounter } from '../../domain/limit/limit-counter.ts';
 import { type CompiledLimits, compileLimits } from '../../domain/limit/spend-limit.ts';
 import type { SourceProtection } from '../../domain/network/request-origin.ts';
+import type { AuthorizationDetailType } from '../../domain/policy/authorization-detail.ts';
+import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { areGranted, type CompiledGrants, compileGrants } from '../../domain/policy/authorize-resource.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
+import type { Plan } from '../../domain/product/product.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
-import type { AccessTokenVerifier } from '../../domain/token/access-token.ts';
+import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
+import type { DpopVerifier } from '../../domain/token/dpop-proof.ts';
+import type { ReplayGuard } from '../../domain/token/replay-guard.ts';
+import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { AssertionMinter } from '../../domain/token/assertion.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
@@ -22,12 +28,24 @@ import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
 
+/** What DPoP proofs are judged with. */
+export interface DpopGuard {
+	readonly verifier: DpopVerifier;
+	readonly nonces: DpopNonces;
+	/** Whether every proof must hold a nonce of the gateway; each answer then tells the current one. */
+	readonly isNonceRequired: boolean;
+	readonly replays: ReplayGuard;
+}
+
 export interface GatewayDependencies {
 	readonly catalogue: Catalogue;
+	/** Types of authorization details that operations demand. */
+	readonly detailTypes: readonly AuthorizationDetailType[];
 	readonly directory: Directory;
 	/** Accepted Host values, lower case, each with the name that the TLS server name must equal. */
 	readonly hosts: ReadonlyMap<string, string>;
 	readonly tokens: AccessTokenVerifier;
+	readonly dpop: DpopGuard;
 	readonly assertions: AssertionMinter;
 	readonly limitCounter: LimitCounter;
 	readonly upstreamOf: (api: ApiVersion) => UpstreamClient;
@@ -49,9 +67,11 @@ interface ProductRights {
 }
 
 /** What every stage is given beside the exchange. */
-export interface GatewayContext extends Omit<GatewayDependencies, 'catalogue' | 'upstreamOf' | 'limitCounter'> {
+export interface GatewayContext
+	extends Omit<GatewayDependencies, 'catalogue' | 'detailTypes' | 'upstreamOf' | 'limitCounter'> {
 	readonly routes: RouteTable<GatewayRoute>;
 	readonly products: ReadonlyMap<string, ProductRights>;
+	readonly plans: ReadonlyMap<string, Plan>;
 	readonly grants: {
 		/** Whether a subscription covers all of these resources. */
 		areGranted(subscription: Subscription, resources: readonly RequestedResource[]): boolean;
@@ -66,12 +86,18 @@ export interface GatewayContext extends Omit<GatewayDependencies, 'catalogue' | 
 /** Compiles the context. Fails, naming the operation, when a contract or a mask cannot be compiled. */
 export function createGatewayContext(deps: GatewayDependencies): Result<GatewayContext, string> {
 	const { catalogue } = deps;
+	const details = compileDetailPolicy(deps.detailTypes);
+	if (!details.ok) return details;
 	const indexes = new Map([...catalogue.operations.keys()].map((key, index) => [key, index]));
 	const compiled = new Map<string, GatewayRoute>();
 	for (const api of catalogue.apis) {
 		const upstream = deps.upstreamOf(api);
 		for (const operation of api.operations) {
-			const route = compileRoute(api, operation, upstream, indexes.get(operation.key) ?? 0);
+			const route = compileRoute(api, operation, {
+				upstream,
+				index: indexes.get(operation.key) ?? 0,
+				details: details.value.ruleOf(operation.key),
+			});
 			if (!route.ok) return fail(`${operation.key}: ${route.fault}`);
 			compiled.set(operation.key, route.value);
 		}
@@ -88,6 +114,7 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 		random: createPooledRandom(deps.random),
 		routes: routes.value,
 		products,
+		plans: catalogue.plans,
 		grants: createGrants(),
 		limits: createLimits(deps),
 	});
