@@ -1,4 +1,4 @@
-// `token`: revoke one access token. All tokens of a client: `client revoke-tokens`.
+// `token`: revoke one access token, or every one that was issued before a moment.
 import type { Command } from 'commander';
 import { type AdminOptions, runAdminAction, withAdminOptions } from './admin-command.ts';
 import type { CommandIo } from './command-io.ts';
@@ -16,6 +16,28 @@ export function tokenCommands(program: Command, io: CommandIo): void {
 			runAdminAction(io, options, async ({ client, output }) => {
 				const expiry = options.expiresAt === undefined ? undefined : { expiresAt: options.expiresAt };
 				const answer = await client.post('/token-revocations', { body: { jti: options.jti, ...expiry } });
+				printRecord(io, output, answer.body);
+			}),
+		);
+	withAdminOptions(token.command('revoke-issued-before'))
+		.description('revoke every access token that was issued before a moment, from the next request on')
+		.argument('<time>', '"now", or a moment that has come (RFC 3339)')
+		.option('--partner <id>', 'only the tokens of this partner')
+		.option('--client <id>', 'only the tokens of this client')
+		.addHelpText(
+			'after',
+			'\nClients get new tokens at once; nothing but the old ones ends.\n\nExamples:\n' +
+				'  $ sallyport token revoke-issued-before now\n' +
+				'  $ sallyport token revoke-issued-before 2026-11-25T12:00:00Z --partner prt_01kb…',
+		)
+		.action((time: string, options: AdminOptions & { partner?: string; client?: string }) =>
+			runAdminAction(io, options, async ({ client, output }) => {
+				const body = {
+					...(time === 'now' ? undefined : { issuedBefore: time }),
+					...(options.partner === undefined ? undefined : { partner: options.partner }),
+					...(options.client === undefined ? undefined : { client: options.client }),
+				};
+				const answer = await client.post('/token-cuts', { body });
 				printRecord(io, output, answer.body);
 			}),
 		);

@@ -157,10 +157,30 @@ describe('taking access away', () => {
 		await assertNext(connections, other, '200 ok');
 		await measureCommand(test, connections, other, 'client', 'revoke-tokens', client.clientId);
 		await assertNext(connections, other, '401 token_revoked');
-		// Tokens are dated in whole seconds; one of the second of the revocation is taken for older.
-		await sleep(1100);
 		await assertNext(connections, await client.token(), '200 ok');
 		for (const connection of connections) connection.close();
+	});
+
+	it('check 98: cuts off every token of a client, a partner and the platform; new ones work at once', async (test) => {
+		const client = await onboardPartnerClient(address, 'cut off', 'unhindered');
+		const bystander = await onboardPartnerClient(address, 'bystander', 'unhindered');
+		const untouched = await bystander.token();
+		let token = await client.token();
+		const connections = await openOnEveryThread(client, token);
+		const others = [await open(bystander)];
+		try {
+			for (const scope of [['--client', client.clientId], ['--partner', client.partnerId], []]) {
+				await measureCommand(test, connections, token, 'token', 'revoke-issued-before', 'now', ...scope);
+				await assertNext(connections, token, '401 token_revoked');
+				await assertNext(others, untouched, scope.length === 0 ? '401 token_revoked' : '200 ok');
+				token = await client.token();
+				await assertNext(connections, token, '200 ok');
+			}
+		} finally {
+			for (const connection of [...connections, ...others]) connection.close();
+		}
+		const entries = await readLedger(platform.data, '--type', 'token.cut');
+		assert.equal(entries.length, 3);
 	});
 
 	it('revokes a credential for good, on open connections and for new tokens', async (test) => {

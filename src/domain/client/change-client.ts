@@ -4,13 +4,17 @@
 // refused. A cut at 10:00:00.5 sets 10:00:01: a token of 10:00:00.2 must die, and `iat` cannot tell it from one of
 // 10:00:00.8. So every token issued in the second of the cut is dead, also one issued after the cut: for less than a
 // second the client has to ask again, unless the issuer gives such a token the later second as its `iat`.
-import { nowSeconds, type Clock } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { fault, type Fault } from '../../kernel/faults.ts';
 import type { ClientId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { checkRevision, type Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
+import { type CutDeps, nextCutSecond } from '../token/token-cut.ts';
 import type { Client } from './client.ts';
+
+/** `latestTokenCut` also knows the cuts of partner and platform; absent: those of the client's own record. */
+type CutClientDeps = Pick<CutDeps, 'clock'> & Partial<CutDeps>;
 
 /** Which client, and the revision that the decision was made on (undefined = whatever it is now). */
 interface ClientTarget {
@@ -25,12 +29,10 @@ interface ClientTarget {
 export async function disableClient(
 	registry: Registry,
 	target: ClientTarget,
-	deps: { readonly clock: Clock },
+	deps: CutClientDeps,
 ): Promise<Result<Changed<Client>, Fault>> {
 	return changeClient(registry, target, deps.clock, (client) =>
-		client.status === 'disabled'
-			? undefined
-			: { status: 'disabled', tokensNotBeforeSeconds: cutSecond(client, deps.clock) },
+		client.status === 'disabled' ? undefined : { status: 'disabled', tokensNotBeforeSeconds: cutSecond(client, deps) },
 	);
 }
 
@@ -55,17 +57,16 @@ export async function enableClient(
 export async function revokeClientTokens(
 	registry: Registry,
 	target: ClientTarget,
-	deps: { readonly clock: Clock },
+	deps: CutClientDeps,
 ): Promise<Result<Changed<Client>, Fault>> {
 	return changeClient(registry, target, deps.clock, (client) => {
-		const tokensNotBeforeSeconds = cutSecond(client, deps.clock);
-		return tokensNotBeforeSeconds === client.tokensNotBeforeSeconds ? undefined : { tokensNotBeforeSeconds };
+		return { tokensNotBeforeSeconds: cutSecond(client, deps) };
 	});
 }
 
-/** INVARIANT: the cut never moves back, also when the clock does: what was revoked stays revoked. */
-function cutSecond(client: Client, clock: Clock): number {
-	return Math.max(client.tokensNotBeforeSeconds, nowSeconds(clock) + 1);
+/** INVARIANT: the cut moves on each time, also when the clock does not: what was revoked stays revoked. */
+function cutSecond(client: Client, { clock, latestTokenCut }: CutClientDeps): number {
+	return nextCutSecond(clock, Math.max(client.tokensNotBeforeSeconds, latestTokenCut?.(client.id) ?? 0));
 }
 
 async function changeClient(

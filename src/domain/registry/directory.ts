@@ -12,6 +12,8 @@ import {
 } from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
+import { REVOCATION_MARGIN_SECONDS, TOKEN_LIFE_SECONDS_MAX } from '../token/revoke-token.ts';
+import { type CutScope, readTokenCut } from '../token/token-cut.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
 import type { SigningKeyRecord } from '../token/signing-key.ts';
 import { SigningKeyIndex } from '../token/signing-key-index.ts';
@@ -30,6 +32,7 @@ export interface DirectoryState {
 }
 
 const NONE: readonly Credential[] = [];
+const CUT_SECONDS_MAX = TOKEN_LIFE_SECONDS_MAX + REVOCATION_MARGIN_SECONDS;
 
 export class Directory {
 	readonly #partners = new Map<PartnerId, Partner>();
@@ -44,6 +47,8 @@ export class Directory {
 	/** From jti to the second after which the revocation no longer matters. */
 	readonly #revokedTokens = new Map<string, number>();
 	readonly #signingKeys = new SigningKeyIndex();
+	/** From platform, partner or client to the second before which no token of theirs may have been issued. */
+	readonly #cuts = new Map<CutScope, number>();
 	#sequence: number;
 
 	constructor(state: DirectoryState) {
@@ -140,6 +145,27 @@ export class Directory {
 		return this.#signingKeys;
 	}
 
+	/** Tokens of this client that were issued before this second are refused; 0 when nothing was cut off. */
+	tokensNotBeforeSeconds(client: Client): number {
+		if (this.#cuts.size === 0) return client.tokensNotBeforeSeconds;
+		return Math.max(
+			client.tokensNotBeforeSeconds,
+			this.#cuts.get('platform') ?? 0,
+			this.#cuts.get(client.partnerId) ?? 0,
+			this.#cuts.get(client.id) ?? 0,
+		);
+	}
+
+	/** The latest cut that concerns any token of the scope. For making a cut only: it looks at every client. */
+	latestTokenCut(scope: CutScope): number {
+		let latest = Math.max(this.#cuts.get('platform') ?? 0, this.#cuts.get(scope) ?? 0);
+		for (const client of this.#clients.values()) {
+			if (scope !== 'platform' && scope !== client.partnerId && scope !== client.id) continue;
+			latest = Math.max(latest, this.tokensNotBeforeSeconds(client));
+		}
+		return latest;
+	}
+
 	isTokenRevoked(jti: string): boolean {
 		return this.#revokedTokens.has(jti);
 	}
@@ -152,6 +178,8 @@ export class Directory {
 		}
 		for (const [jti, expiresAt] of this.#revokedTokens) if (expiresAt < nowSeconds) this.#revokedTokens.delete(jti);
 		this.#signingKeys.forgetGone(nowSeconds * 1000);
+		// A cut that is older than any token decides nothing.
+		for (const [scope, cut] of this.#cuts) if (cut + CUT_SECONDS_MAX < nowSeconds) this.#cuts.delete(scope);
 	}
 
 	#apply(change: RegistryChange): void {
@@ -173,7 +201,7 @@ export class Directory {
 				this.#applySubscription(change.record);
 				return;
 			case 'token-revocation':
-				this.#revokedTokens.set(change.record.jti, change.record.expiresAtSeconds);
+				this.#applyRevocation(change.record);
 				return;
 			case 'signing-key':
 				this.#signingKeys.apply(change.record);
@@ -194,6 +222,15 @@ export class Directory {
 			if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.toSpliced(index, 1));
 		} else if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.with(index, credential));
 		else this.#credentialsByClient.set(credential.clientId, [...before, credential]);
+	}
+
+	#applyRevocation(revocation: TokenRevocation): void {
+		const { jti, expiresAtSeconds } = revocation;
+		// The later expiry counts, as in the store: what was revoked for longer stays revoked for longer.
+		this.#revokedTokens.set(jti, Math.max(expiresAtSeconds, this.#revokedTokens.get(jti) ?? 0));
+		const cut = readTokenCut(revocation);
+		// INVARIANT: a cut never moves back, in whatever order cuts come.
+		if (cut !== undefined) this.#cuts.set(cut.scope, Math.max(cut.notBeforeSeconds, this.#cuts.get(cut.scope) ?? 0));
 	}
 
 	#applySubscription(subscription: Subscription): void {

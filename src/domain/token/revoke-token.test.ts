@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import { unwrap } from '../../kernel/result.ts';
-import { ACCESS_TOKEN_TTL_SECONDS_MAX, REVOCATION_MARGIN_SECONDS, revokeToken } from './revoke-token.ts';
+import { REVOCATION_MARGIN_SECONDS, revokeToken, TOKEN_LIFE_SECONDS_MAX } from './revoke-token.ts';
 
 const NOW = 1_800_000_000;
 const JTI = 'V1StGXR8Z5jdHi6BmyT';
@@ -12,7 +12,7 @@ test('keeps a revocation longer than the token can live, also with a slow clock 
 	const { registry } = openMemoryStore();
 	const deps = { clock: new ManualClock(NOW * 1000) };
 	const unknown = unwrap(await revokeToken(registry, { jti: JTI, expiresAtSeconds: undefined }, deps));
-	assert.equal(unknown.record.expiresAtSeconds, NOW + ACCESS_TOKEN_TTL_SECONDS_MAX + REVOCATION_MARGIN_SECONDS);
+	assert.equal(unknown.record.expiresAtSeconds, NOW + TOKEN_LIFE_SECONDS_MAX + REVOCATION_MARGIN_SECONDS);
 	const known = unwrap(await revokeToken(registry, { jti: `${JTI}2`, expiresAtSeconds: NOW + 300 }, deps));
 	assert.equal(known.record.expiresAtSeconds, NOW + 300 + REVOCATION_MARGIN_SECONDS);
 	assert.equal((await registry.revocations.listLive(NOW + 300)).length, 2);
@@ -24,7 +24,7 @@ test('refuses an expiry that is past or beyond any lifetime, and what is no jti'
 	const deps = { clock: new ManualClock(NOW * 1000) };
 	const requests = [
 		{ jti: JTI, expiresAtSeconds: NOW },
-		{ jti: JTI, expiresAtSeconds: NOW + ACCESS_TOKEN_TTL_SECONDS_MAX + 1 },
+		{ jti: JTI, expiresAtSeconds: NOW + TOKEN_LIFE_SECONDS_MAX + 1 },
 		{ jti: JTI, expiresAtSeconds: Number.NaN },
 		{ jti: 'short', expiresAtSeconds: undefined },
 		{ jti: `${JTI}\n`, expiresAtSeconds: undefined },

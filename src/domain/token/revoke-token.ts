@@ -13,6 +13,9 @@ import type { TokenRevocation } from './revocation-store.ts';
  */
 export const ACCESS_TOKEN_TTL_SECONDS_MAX = 3600;
 
+/** Longest lifetime of any token that is accepted, also of an external issuer, in seconds. */
+export const TOKEN_LIFE_SECONDS_MAX = 86_400;
+
 /** How long a revocation outlives its token, in seconds; more than the clock skew that verifiers allow. */
 export const REVOCATION_MARGIN_SECONDS = 60;
 
@@ -28,11 +31,11 @@ export async function revokeToken(
 	deps: { readonly clock: Clock },
 ): Promise<Result<Changed<TokenRevocation>, Fault>> {
 	const now = nowSeconds(deps.clock);
-	const latest = now + ACCESS_TOKEN_TTL_SECONDS_MAX;
+	const latest = now + TOKEN_LIFE_SECONDS_MAX;
 	const expiresAtSeconds = request.expiresAtSeconds ?? latest;
 	if (!JTI.test(request.jti)) return fail(invalid('#/jti', 'must be the jti of an access token'));
 	if (!Number.isSafeInteger(expiresAtSeconds) || expiresAtSeconds <= now || expiresAtSeconds > latest) {
-		return fail(invalid('#/expiresAt', 'must be the expiry of the token: later than now, at most an hour from now'));
+		return fail(invalid('#/expiresAt', 'must be the expiry of the token: later than now, at most a day from now'));
 	}
 	const record: TokenRevocation = {
 		jti: request.jti,

@@ -197,6 +197,7 @@ function openAdminApi(
 		profiles: configuration.certificates.profiles,
 		trustDomain: configuration.trustDomain,
 		publisher: options.publisher,
+		latestTokenCut: (scope) => options.directory.latestTokenCut(scope),
 		audit: options.audit,
 		ledger: openLedgerReader(options.ledgerDirectory),
 		clock: systemClock,

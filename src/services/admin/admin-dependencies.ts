@@ -9,6 +9,7 @@ import type { ChangePublisher } from '../../domain/registry/change-publisher.ts'
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { SigningKeyPolicies } from '../../domain/token/signing-key-keeper.ts';
+import type { CutScope } from '../../domain/token/token-cut.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -26,6 +27,8 @@ export interface AdminDependencies {
 	/** SPIFFE trust domain, such as `bank.example`. */
 	readonly trustDomain: string;
 	readonly publisher: ChangePublisher;
+	/** The latest cut that concerns any token of a scope: `Directory.latestTokenCut`. */
+	readonly latestTokenCut: (scope: CutScope) => number;
 	readonly audit: AuditSink;
 	readonly ledger: LedgerReader;
 	readonly clock: Clock;

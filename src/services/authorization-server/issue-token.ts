@@ -1,5 +1,6 @@
 // Issues one access token to a client that has proven who it is: decides the grant, the lifetime, and mints.
 // A token never outlives the certificate that it is bound to.
+import type { Client } from '../../domain/client/client.ts';
 import { CLOCK_SKEW_SECONDS, mintAccessToken } from '../../domain/token/access-token.ts';
 import { decideGrant, type ProductResources } from '../../domain/token/decide-grant.ts';
 import { type JwtSigner, TOKEN_LENGTH_MAX } from '../../domain/token/jwt.ts';
@@ -27,6 +28,8 @@ export interface IssueTokenDeps {
 	readonly sign: JwtSigner;
 	readonly random: Random;
 	readonly products: ProductResources;
+	/** The second before which no token of the client may have been issued: `Directory.tokensNotBeforeSeconds`. */
+	readonly tokensNotBeforeSeconds: (client: Client) => number;
 }
 
 /** Issues a token for `request` to `authenticated`, bound as `binding` says, from its active `subscriptions`. */
@@ -45,7 +48,7 @@ export function issueToken(
 	const notAfterMs = Math.min(authenticated.notAfterMs, binding.notAfterMs);
 	const now = Math.floor(nowMs / 1000);
 	// A cut-off of all earlier tokens may lie in the running second: what is issued now must live, so it counts from then.
-	const issuedAtSeconds = Math.max(now, client.tokensNotBeforeSeconds);
+	const issuedAtSeconds = Math.max(now, deps.tokensNotBeforeSeconds(client));
 	if (issuedAtSeconds > now + CLOCK_SKEW_SECONDS) {
 		const retryAfterSeconds = issuedAtSeconds - now;
 		return fail(

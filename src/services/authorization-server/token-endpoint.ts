@@ -122,5 +122,6 @@ async function decide(
 		sign: deps.signer(),
 		random: deps.random,
 		products: deps.products(),
+		tokensNotBeforeSeconds: (client) => directory.tokensNotBeforeSeconds(client),
 	});
 }

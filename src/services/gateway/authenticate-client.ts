@@ -90,7 +90,7 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 	}
 	if (client?.status !== 'active')
 		return fault('client_disabled', 'Ask the provider of this API to enable the client.');
-	if (token.issuedAtSeconds < client.tokensNotBeforeSeconds)
+	if (token.issuedAtSeconds < directory.tokensNotBeforeSeconds(client))
 		return fault('token_revoked', 'Ask for a new access token.');
 	if (directory.partner(client.partnerId)?.status !== 'active') {
 		return fault('partner_suspended', 'Access is suspended. Talk to the provider of this API.');

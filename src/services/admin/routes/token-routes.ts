@@ -1,7 +1,10 @@
-// Route of token revocation: one access token by its jti. All tokens of a client are revoked at the client.
+// Routes of token revocation: one access token by its jti, and every token that was issued before a moment.
 import { z } from '@hono/zod-openapi';
 import { revokeToken } from '../../../domain/token/revoke-token.ts';
-import { ok } from '../../../kernel/result.ts';
+import { type CutScope, cutTokens, readTokenCut } from '../../../domain/token/token-cut.ts';
+import { fault } from '../../../kernel/faults.ts';
+import { parseId } from '../../../kernel/ids.ts';
+import { fail, ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, noParams } from '../admin-route.ts';
 import { givenTimeSchema, timeSchema, writeTime } from '../wire/value-wire.ts';
 
@@ -24,9 +27,10 @@ const tokenRevocationSchema = z
 	})
 	.openapi('TokenRevocation');
 
-/** Adds the route of token revocation. */
+/** Adds the routes of token revocation. */
 export function addTokenRoutes(router: AdminRouter): void {
 	const { deps } = router;
+	addCutRoute(router);
 	addCommand(router, {
 		method: 'post',
 		path: '/token-revocations',
@@ -56,4 +60,68 @@ export function addTokenRoutes(router: AdminRouter): void {
 			});
 		},
 	});
+}
+
+const tokenCutInput = z
+	.strictObject({
+		issuedBefore: givenTimeSchema.optional().openapi({
+			description: 'Tokens that were issued before this moment are dead. Absent: now. Not in the future.',
+		}),
+		partner: z.string().max(64).optional().openapi({ description: 'Only the tokens of this partner.' }),
+		client: z.string().max(64).optional().openapi({ description: 'Only the tokens of this client.' }),
+	})
+	.openapi('TokenCutInput');
+
+const tokenCutSchema = z
+	.object({
+		scope: z.string().openapi({ description: '`platform`, or the id of the partner or the client.' }),
+		tokensNotBefore: timeSchema.openapi({ description: 'Tokens that were issued before this second are refused.' }),
+		keptUntil: timeSchema.openapi({ description: 'Until when the cut is remembered: no token lives longer.' }),
+	})
+	.openapi('TokenCut');
+
+function addCutRoute(router: AdminRouter): void {
+	const { deps } = router;
+	addCommand(router, {
+		method: 'post',
+		path: '/token-cuts',
+		operationId: 'revokeTokensIssuedBefore',
+		tag: 'tokens',
+		summary: 'Revoke every access token that was issued before a moment: of the platform, a partner or a client',
+		params: noParams,
+		body: tokenCutInput,
+		status: 201,
+		answer: { description: 'The cut.', schema: tokenCutSchema, hasRevision: false },
+		problems: [404],
+		ifMatch: 'none',
+		auditType: 'token.cut',
+		work: async (registry, { body }) => {
+			const scope = readScope(body);
+			if (scope === undefined) {
+				const errors = [{ pointer: '#/client', detail: 'must be the id of a client; or name a partner; never both' }];
+				return fail(fault('input_invalid', 'The tokens cannot be cut off as asked.', { members: { errors } }));
+			}
+			const beforeMs = body.issuedBefore === undefined ? undefined : Date.parse(body.issuedBefore);
+			const outcome = await cutTokens(registry, { scope, beforeMs }, deps);
+			if (!outcome.ok) return outcome;
+			const { record, sequence } = outcome.value;
+			const tokensNotBefore = writeTime((readTokenCut(record)?.notBeforeSeconds ?? 0) * 1000);
+			return ok({
+				body: { scope, tokensNotBefore, keptUntil: writeTime(record.expiresAtSeconds * 1000) },
+				facts: { scope, tokens_not_before: tokensNotBefore },
+				sequence,
+			});
+		},
+	});
+}
+
+/** Whose tokens are meant; undefined for ids that are none, and for two of them. */
+function readScope(body: {
+	readonly partner?: string | undefined;
+	readonly client?: string | undefined;
+}): CutScope | undefined {
+	const { partner, client } = body;
+	if (partner === undefined && client === undefined) return 'platform';
+	if (partner !== undefined && client !== undefined) return undefined;
+	return partner === undefined ? parseId('cli', client) : parseId('prt', partner);
 }
