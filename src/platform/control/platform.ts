@@ -24,7 +24,6 @@ import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
 import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
 import { loadOrCreateDpopNonceKeys } from '../../domain/token/dpop-nonce.ts';
-import { activeSigningKey, loadOrCreateSigningKeys } from '../../domain/token/signing-key.ts';
 import { loadOrCreateTokenProtectionKeys, writeTokenProtection } from '../../domain/token/token-protection-key.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
@@ -185,14 +184,11 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	};
 	const signingKeyKeeping = { keys, registry: store.registry, clock: systemClock };
 	await provideFirstSigningKeys(signingKeyKeeping, configuration.signingKeys);
-	const tokenKeys = await loadOrCreateSigningKeys(keys, 'token-signing', { clock: systemClock });
-	const assertionKeys = await loadOrCreateSigningKeys(keys, 'assertion-signing', { clock: systemClock });
 	const tokenProtection = await loadOrCreateTokenProtectionKeys(store.keys, {
 		clock: systemClock,
 		random: systemRandom,
 	});
 	const dpopNonceKeys = await loadOrCreateDpopNonceKeys(store.keys, systemClock);
-	const assertionKey = activeSigningKey(assertionKeys);
 
 	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
 	// older than what the store remembers: the log would get a second history.
@@ -256,13 +252,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					configuration,
 					directory: directory.state(),
 					assertionKeys: signingKeys.assertionKeys(),
-					tokenKeys: tokenKeys.map((key) => key.publicJwk),
 					tokenProtection: writeTokenProtection(tokenProtection),
 					dpopNonceKey: dpopNonceKeys.gateway.reveal(),
 					replays,
 					replaysSinceSeconds,
-					assertionKey: assertionKey.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-					assertionJwk: assertionKey.publicJwk,
 					listener,
 					service,
 					rootCa,
@@ -328,9 +321,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		publisher,
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
-		tokenKeys,
 		tokenProtection,
-		assertionKeys,
 		sources,
 		tokenRing: signingKeys.tokenRing,
 		keys,

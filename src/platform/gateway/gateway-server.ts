@@ -17,13 +17,10 @@ import { whereFrom } from '../../domain/network/request-origin.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
-import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/access-token.ts';
 import { ASSERTION_TYPE, createAssertionMinter } from '../../domain/token/assertion.ts';
 import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
-import { createAssertionMinter } from '../../domain/token/assertion.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
 import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
-import { parseJwkSet } from '../../domain/token/jws-verify.ts';
 import { readTokenProtection } from '../../domain/token/token-protection-key.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
@@ -33,7 +30,6 @@ import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { unwrap } from '../../kernel/result.ts';
-import { Secret } from '../../kernel/secret.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
@@ -88,7 +84,6 @@ export async function openGatewayServer(
 			directory,
 			hosts: allowedHosts(configuration.listeners.gateway.names, configuration.listeners.gateway.port),
 			tokens: createTokenVerifier(start, directory),
-			tokens: createTokenVerifier(start),
 			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
 				signer: () => assertionRing.signer(),
@@ -182,10 +177,6 @@ export async function openGatewayServer(
 
 function createTokenVerifier(start: GatewayStart, directory: Directory): AccessTokenVerifier {
 	const keys = directory.signingKeys.verificationKeys('token-signing');
-	const deps = { issuer: start.configuration.issuer, keys: () => keys, clock: systemClock };
-function createTokenVerifier(start: GatewayStart): AccessTokenVerifier {
-	const keys = parseJwkSet({ keys: start.tokenKeys });
-	if (keys === undefined) throw new Error('the keys that access tokens are verified with cannot be read');
 	const { sealingKeys, decryptionKeys } = readTokenProtection(start.tokenProtection);
 	return createVerifiedTokenCache({
 		verifier: createAccessTokenVerifier({

@@ -5,7 +5,6 @@ import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts'
 import type { Configuration } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
-import type { PublicSigningJwk } from '../../domain/token/signing-key.ts';
 import type { TokenProtectionMessage } from '../../domain/token/token-protection-key.ts';
 import type { LogFields } from '../../kernel/log.ts';
 
@@ -34,8 +33,6 @@ export interface GatewayStart {
 	readonly directory: DirectoryState;
 	/** Private halves of the keys that sign `Sallyport-Assertion`; the directory says which one signs. */
 	readonly assertionKeys: readonly AssertionKey[];
-	/** Public JWKs that access tokens are verified with. */
-	readonly tokenKeys: readonly PublicSigningJwk[];
 	/** Keys that encrypted and opaque access tokens are opened with. */
 	readonly tokenProtection: TokenProtectionMessage;
 	/** Key of the nonces that this gateway gives to DPoP clients. */
@@ -43,9 +40,6 @@ export interface GatewayStart {
 	/** DPoP proofs that were used, shared by all gateway threads, and the second since which it remembers. */
 	readonly replays: SharedArrayBuffer;
 	readonly replaysSinceSeconds: number;
-	/** PKCS#8 PEM of the key that signs `Sallyport-Assertion`. */
-	readonly assertionKey: string;
-	readonly assertionJwk: PublicSigningJwk;
 	readonly listener: TlsIdentity;
 	/** Identity towards upstreams. */
 	readonly service: TlsIdentity;
