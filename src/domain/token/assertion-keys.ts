@@ -45,6 +45,8 @@ function makeKeyOfNobody(algorithm: JwsAlgorithm, random: Random): KeyObject {
 			return generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey;
 		case 'EdDSA':
 			return generateKeyPairSync('ed25519').publicKey;
+		case 'ML-DSA-65':
+			return generateKeyPairSync('ml-dsa-65').publicKey;
 		case 'PS256':
 			return openJwk({ kty: 'RSA', e: 'AQAB', n: makeModulus(random).toString('base64url') });
 	}

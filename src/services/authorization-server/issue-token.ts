@@ -44,7 +44,7 @@ export function issueToken(
 	const granted = decideGrant(request, authenticated.client, subscriptions, deps.products);
 	if (!granted.ok) return granted;
 	const { resource, scopes, ttlSeconds } = granted.value;
-	const { client } = authenticated;
+	const { client, credential } = authenticated;
 	const notAfterMs = Math.min(authenticated.notAfterMs, binding.notAfterMs);
 	const now = Math.floor(nowMs / 1000);
 	// A cut-off of all earlier tokens may lie in the running second: what is issued now must live, so it counts from then.

@@ -107,7 +107,10 @@ async function makeSuccessor(
 		case 'certificate': {
 			const lifetime = lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 };
 			const command = { partnerId, clientId, csr: csr ?? '', ...lifetime };
-			const issued = await issueClientCertificate(registry, command, { ...deps, authority: deps.partnerIssuing });
+			const issued = await issueClientCertificate(registry, command, {
+				...deps,
+				authority: deps.authorities.partnerIssuing,
+			});
 			return issued.ok ? ok({ credential: issued.value.credential, chain: issued.value.chainPem }) : issued;
 		}
 		case 'public-key': {
