@@ -22,6 +22,9 @@ const SERVICES: readonly Service[] = [
 	{ package: 'haproxy', check: ['haproxy', '-v'], use: 'peer of the benchmarks, judge behind the gateway' },
 	{ package: 'nginx', check: ['nginx', '-v'], use: 'peer of the benchmarks, judge behind the gateway' },
 	{ package: 'apache2', check: ['apache2', '-v'], use: 'judge behind the gateway' },
+	{ package: 'nghttp2-client', check: ['h2load', '--version'], use: 'load over HTTP/2' },
+	{ package: 'python3-h2', check: ['/usr/bin/python3', '-c', 'import h2'], use: 'HTTP/2 client that floods' },
+	{ package: 'slowhttptest', check: ['sh', '-c', 'command -v slowhttptest'], use: 'slow clients' },
 ];
 
 const missing = SERVICES.filter((service) => !isInstalled(service));
