@@ -57,6 +57,7 @@ const ROUTES = [
 	'post /admin/v1/signing-keys/rotations',
 	'post /admin/v1/signing-keys/{kid}/revoke',
 	'post /admin/v1/subscriptions/{subscriptionId}/end',
+	'post /admin/v1/token-cuts',
 	'post /admin/v1/token-revocations',
 ];
 
