@@ -217,7 +217,8 @@ export class AuthoritySet implements Authorities {
 	/** Oldest first. */
 	readonly #generations: Readonly<Record<IssuingName, Authority[]>>;
 	readonly #signing: Record<IssuingName, Authority>;
-	#pending: StoredKey | undefined;
+	/** What is prepared and not adopted yet: one at a time. */
+	#pending: { readonly stored: StoredKey; readonly sinceMs: number } | undefined;
 
 	constructor(deps: AuthorityDependencies, root: Authority, generations: Readonly<Record<IssuingName, Authority[]>>) {
 		this.#deps = deps;
@@ -245,21 +246,32 @@ export class AuthoritySet implements Authorities {
 		return [this.root, ...this.#generations['partner-issuing'], ...this.#generations['platform-issuing']];
 	}
 
-	/** Makes the successor of the authority that signs under this name. Nothing is stored. */
-	async prepare(name: IssuingName): Promise<AuthorityAdded> {
+	/**
+	 * Makes the successor of the authority that signs under this name. Nothing is stored. Undefined while another one is
+	 * prepared and not adopted: two at once could take the same id. One that was given up is forgotten after a while.
+	 */
+	async prepare(name: IssuingName): Promise<AuthorityAdded | undefined> {
+		const sinceMs = this.#deps.clock.nowMs();
+		if (this.#pending !== undefined && sinceMs - this.#pending.sinceMs < PREPARED_MS_MAX) return undefined;
 		const id = authorityId(name, this.#generations[name].length + 1);
-		this.#pending = await createAuthority(this.#deps, name, id, this.root);
-		return { id, name, certificatePem: new X509Certificate(this.#pending.certificatePem).toString() };
+		const stored = await createAuthority(this.#deps, name, id, this.root);
+		this.#pending = { stored, sinceMs };
+		return { id, name, certificatePem: new X509Certificate(stored.certificatePem).toString() };
 	}
 
-	/** Stores what was prepared under this id, and trusts it. Does nothing when that was done before. */
-	async adopt({ id, name }: AuthorityAdded): Promise<void> {
-		if (this.#generations[name].some((authority) => authority.id === id)) return;
-		const prepared = this.#pending;
-		if (prepared?.name !== `ca/${id}`) throw new Error(`the authority ${id} was not prepared`);
+	/**
+	 * Stores what was prepared under this id, and trusts it. Does nothing when that was done before. False when exactly this
+	 * authority was not prepared here: it has no key, and must not become one that signs.
+	 */
+	async adopt({ id, name, certificatePem }: AuthorityAdded): Promise<boolean> {
+		const known = this.#generations[name].find((authority) => authority.id === id);
+		if (known !== undefined) return known.certificatePem === certificatePem;
+		const prepared = this.#pending?.stored;
+		if (prepared?.name !== `ca/${id}` || !prepared.certificatePem.startsWith(certificatePem)) return false;
 		await this.#deps.keys.insert(prepared);
 		this.#pending = undefined;
 		this.#generations[name].push(openAuthority(this.#deps, name, id, prepared, this.root));
+		return true;
 	}
 
 	/** Lets the newest authority of a name sign. */
@@ -267,6 +279,9 @@ export class AuthoritySet implements Authorities {
 		this.#signing[name] = newest(this.#generations[name]);
 	}
 }
+
+/** How long a prepared authority waits for the commit of its change. */
+const PREPARED_MS_MAX = 60_000;
 
 function newest(generations: readonly Authority[]): Authority {
 	const last = generations.at(-1);

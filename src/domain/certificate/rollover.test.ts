@@ -4,13 +4,19 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { authorityDependencies } from '../../../test/fixture/authorities.ts';
-import { loadOrCreateAuthorities } from './authority.ts';
+import { type AuthorityAdded, type AuthoritySet, type IssuingName, loadOrCreateAuthorities } from './authority.ts';
+
+async function prepare(authorities: AuthoritySet, name: IssuingName): Promise<AuthorityAdded> {
+	const added = await authorities.prepare(name);
+	assert.ok(added !== undefined);
+	return added;
+}
 
 test('check 105: the new authority is trusted before it signs, and the old one stays trusted', async () => {
 	const deps = authorityDependencies({ publicUrl: 'http://pki.bank.example' });
 	const authorities = await loadOrCreateAuthorities(deps);
 	const old = authorities.partnerIssuing;
-	const added = await authorities.prepare('partner-issuing');
+	const added = await prepare(authorities, 'partner-issuing');
 	assert.equal(added.id, 'partner-issuing-2');
 	assert.equal(authorities.trusted('partner-issuing').length, 1, 'prepared is not trusted');
 	await authorities.adopt(added);
@@ -36,7 +42,7 @@ test('a start after a rollover goes on with all of them; one that was only prepa
 	const deps = authorityDependencies();
 	const first = await loadOrCreateAuthorities(deps);
 	for (let round = 2; round <= 3; round++) {
-		const added = await first.prepare('platform-issuing');
+		const added = await prepare(first, 'platform-issuing');
 		await first.adopt(added);
 		await first.adopt(added);
 		first.activate('platform-issuing');
@@ -48,8 +54,23 @@ test('a start after a rollover goes on with all of them; one that was only prepa
 		['platform-issuing-3', 'platform-issuing-2', 'platform-issuing'],
 	);
 	assert.equal(second.platformIssuing.certificatePem, first.platformIssuing.certificatePem);
-	const again = await second.prepare('platform-issuing');
+	const again = await prepare(second, 'platform-issuing');
 	assert.equal(again.id, 'platform-issuing-4');
 	assert.ok(new X509Certificate(again.certificatePem).ca);
-	await assert.rejects(first.adopt({ ...again, id: 'platform-issuing-5' }), /was not prepared/);
+	assert.equal(await first.adopt({ ...again, id: 'platform-issuing-5' }), false);
+	assert.equal(await first.adopt(again), false, 'the same name, and another key');
+});
+
+test('two rollovers at once cannot take the same name; one that was given up does not bar the next for long', async () => {
+	const deps = authorityDependencies();
+	const authorities = await loadOrCreateAuthorities(deps);
+	const first = await prepare(authorities, 'partner-issuing');
+	assert.equal(await authorities.prepare('partner-issuing'), undefined);
+	assert.equal(await authorities.prepare('platform-issuing'), undefined);
+	deps.clock.advance(60_000);
+	const second = await prepare(authorities, 'partner-issuing');
+	assert.equal(await authorities.adopt(first), false, 'its key is gone');
+	assert.equal(await authorities.adopt(second), true);
+	assert.equal(await authorities.adopt(second), true, 'adopting twice changes nothing');
+	assert.equal(authorities.trusted('partner-issuing').length, 2);
 });

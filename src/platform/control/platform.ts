@@ -292,7 +292,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		async (changes) => {
 			publicListener?.tell(changes);
 			const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
-			for (const authority of added) await authorities.adopt(authority);
+			for (const authority of added) {
+				if (await authorities.adopt(authority)) continue;
+				// The feed goes on: an authority without a key signs nothing, and a start forgets it.
+				log.error('a new authority was not adopted, because its key is not here', {
+					'sallyport.authority': authority.id,
+				});
+			}
 			if (added.length > 0) services.renewTrust();
 			await gateways.publish(changes);
 			// Everybody trusts them: from here on they sign.

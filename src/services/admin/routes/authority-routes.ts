@@ -67,6 +67,10 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 		work: async (registry, { params }) => {
 			try {
 				const added = await authorities.prepare(params.name);
+				if (added === undefined)
+					return fail(
+						fault('conflict', 'Another rollover is under way. Wait until it is done.', { retryAfterSeconds: 60 }),
+					);
 				const sequence = await registry.changes.append({ kind: 'authority', record: added });
 				const { id, name, certificatePem: pem } = added;
 				return ok({ body: { id, name, pem }, facts: { authority: id }, sequence });
