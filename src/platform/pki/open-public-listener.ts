@@ -65,8 +65,20 @@ export async function openPublicListener(options: PublicListenerOptions): Promis
 		clock: systemClock,
 		log,
 	});
+	let known: readonly PublishedAuthority[] = [];
 	await client.open();
 	await publisher.open();
+	async function renewAuthorities(): Promise<void> {
+		try {
+			const current = await publishAuthorities(options);
+			// Replacing them empties the memory of answers, so it is done only for something new.
+			if (isSame(current, known)) return;
+			client.replaceAuthorities(current);
+			known = current;
+		} catch (error) {
+			log.error('the OCSP responders could not be renewed', describeError(error));
+		}
+	}
 	return {
 		get port() {
 			return client.port;
@@ -81,11 +93,7 @@ export async function openPublicListener(options: PublicListenerOptions): Promis
 			if (certificates.length > 0) client.tellChanged(certificates);
 		},
 		async refresh() {
-			try {
-				client.replaceAuthorities(await publishAuthorities(options));
-			} catch (error) {
-				log.error('the OCSP responders could not be renewed', describeError(error));
-			}
+			await renewAuthorities();
 			await publisher.refresh();
 		},
 		renderMetrics: () => publisher.renderMetrics() + renderCounters(new Uint32Array(counters)),
@@ -94,6 +102,14 @@ export async function openPublicListener(options: PublicListenerOptions): Promis
 			await client.stop(graceMs);
 		},
 	};
+}
+
+function isSame(some: readonly PublishedAuthority[], others: readonly PublishedAuthority[]): boolean {
+	const textOf = (authorities: readonly PublishedAuthority[]): string =>
+		authorities
+			.map(({ id, responder }) => `${id} ${Buffer.from(responder?.certificate ?? []).toString('base64')}`)
+			.join();
+	return textOf(some) === textOf(others);
 }
 
 function publishAuthorities(options: PublicListenerOptions): Promise<readonly PublishedAuthority[]> {
