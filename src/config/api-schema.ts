@@ -54,6 +54,44 @@ const resourceRule = z
 	})
 	.describe('One resource that a request touches; the subscription must have been granted it.');
 
+const streamBytes = z.union([z.literal('unlimited'), byteSize(1, 1024 ** 4)]);
+
+const stream = z
+	.strictObject({
+		kind: z
+			.enum(['request', 'response', 'both'])
+			.describe(
+				'Which body passes as it comes. Only bodies of media types other than JSON and forms do, such as ' +
+					'`application/octet-stream`, `multipart/form-data` or `text/event-stream`; JSON is always taken in and held to ' +
+					'the contract. Refused where a mask or a resource in the body would be bypassed.',
+			),
+		requestMax: streamBytes
+			.optional()
+			.describe(
+				'Largest request body that streams, 1B to 1024GiB. Default: `requestBodyMax`. WARNING: `unlimited` leaves it to ' +
+					'the service, and to `timeMax`, how much a partner may send.',
+			),
+		responseMax: streamBytes
+			.optional()
+			.describe(
+				'Largest response body that streams, 1B to 1024GiB; a longer one is cut. Default: `responseBodyMax`. WARNING: ' +
+					'`unlimited` leaves it to the service, and to `timeMax`, how much a partner may take.',
+			),
+		idleTimeout: durationMs(100, 3_600_000)
+			.prefault('1m')
+			.describe(
+				'Longest time in which nothing passes in either direction, 100ms to 1h; then the stream is cut. Let a service ' +
+					'of events send a comment now and then.',
+			),
+		timeMax: durationMs(1000, 86_400_000)
+			.prefault('1h')
+			.describe(
+				'Longest time of a stream, 1s to 24h; then it is cut. It also ends when its access token expires, and at once ' +
+					'when token, credential, client, partner or subscription stop being good.',
+			),
+	})
+	.describe('Lets bodies pass as they come, instead of taking them in first. Default: nothing streams.');
+
 /** One operation, as the configuration writes it. */
 const operation = z
 	.strictObject({
@@ -96,6 +134,7 @@ const operation = z
 				'Largest response body of the upstream, 1B to 64MiB. A larger one becomes a 502. Responses are held in ' +
 					'memory to be checked and masked: this times the number of parallel requests is memory.',
 			),
+		stream: stream.optional(),
 	})
 	.describe('The decisions about one operation of the document.');
 
@@ -178,6 +217,15 @@ const upstream = z
 			.default(128)
 			.describe(
 				'Requests of each gateway thread that may wait for a connection, 0 to 10000. More are refused with 503.',
+			),
+		streams: z
+			.int()
+			.min(1)
+			.max(10_000)
+			.default(64)
+			.describe(
+				'Streams of each gateway thread that may be open to the service, 1 to 10000, each on a connection of its own. ' +
+					'More are refused with 503.',
 			),
 	})
 	.describe('The internal service behind the API.');

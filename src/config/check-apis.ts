@@ -179,5 +179,6 @@ async function checkUpstream(draft: Draft, name: string, input: ApiInput): Promi
 		retriesMax: upstream.retries,
 		connectionsMax: upstream.connections,
 		queueMax: upstream.queue,
+		streamsMax: upstream.streams,
 	};
 }

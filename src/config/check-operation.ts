@@ -2,6 +2,7 @@
 // and every resource rule and mask names something that is there.
 import type { CallerProof, MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
 import { parsePathTemplate } from '../domain/api/path-template.ts';
+import { explainStream, STREAM_BYTES_UNLIMITED, type StreamRule } from '../domain/api/stream-rule.ts';
 import { parseJsonPath } from '../domain/protection/json-path.ts';
 import type { PathStep } from './config-problem.ts';
 import type { ApiInput } from './configuration-schema.ts';
@@ -43,6 +44,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		checkResourceRule(draft, [...path, 'resources', index, 'from'], source, rule);
 	}
 	checkMasks(draft, [...path, 'masks'], decisions.masks);
+	const stream = readStream(draft, path, of);
 	if (method === undefined) {
 		const message = `the gateway does not serve the method ${source.methodKey.toUpperCase()}`;
 		draft.problems.add(path, message, 'Remove the operation here.', 'key');
@@ -61,6 +63,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		masks: [...of.masks, ...decisions.masks],
 		requestBodyBytesMax: decisions.requestBodyMax,
 		responseBodyBytesMax: decisions.responseBodyMax,
+		...(stream === undefined ? undefined : { stream }),
 	};
 }
 
@@ -76,6 +79,31 @@ function warnOfBearer(draft: Draft, path: readonly PathStep[], decision: string)
 	if (decision !== 'bearer') return;
 	const message = 'whoever reads an access token that is bound to nothing can call the operation with it';
 	draft.warnings.add(path, message, 'Use "bound" wherever the clients can use keys.');
+}
+
+/** Reads the rule for streams, and adds a problem for each thing that a stream would bypass. */
+function readStream(draft: Draft, path: readonly PathStep[], of: OperationDraft): StreamRule | undefined {
+	const { requestBodyMax, responseBodyMax, stream: input, resources, masks } = of.decisions;
+	if (input === undefined) return undefined;
+	const at = [...path, 'stream'];
+	for (const name of ['requestMax', 'responseMax'] as const) {
+		if (input[name] !== 'unlimited') continue;
+		draft.warnings.add([...at, name], 'nothing bounds how much passes', 'Write the largest size that makes sense.');
+	}
+	const bound = (max: number | 'unlimited'): number => (max === 'unlimited' ? STREAM_BYTES_UNLIMITED : max);
+	const stream: StreamRule = {
+		kind: input.kind,
+		requestBytesMax: bound(input.requestMax ?? requestBodyMax),
+		responseBytesMax: bound(input.responseMax ?? responseBodyMax),
+		idleTimeoutMs: input.idleTimeout,
+		timeMaxMs: input.timeMax,
+	};
+	const { method } = of.source;
+	if (method === undefined) return undefined;
+	for (const { message, remedy } of explainStream({ method, resources, masks: [...of.masks, ...masks], stream })) {
+		draft.problems.add([...at, 'kind'], message, remedy);
+	}
+	return stream;
 }
 
 function checkPath(draft: Draft, path: readonly PathStep[], { source, basePath }: OperationDraft): boolean {

@@ -396,6 +396,20 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 			/insecure: true/,
 		],
 		[
+			'from: path.accountId }]',
+			'from: path.accountId }]\n        stream: { kind: «request }',
+			'apis.bank.operations.getAccount.stream.kind',
+			'a GET request has no body to stream',
+			'Write kind: response.',
+		],
+		[
+			'from: path.accountId }]',
+			'from: path.accountId }]\n        stream: { kind: «response }',
+			'apis.bank.operations.getAccount.stream.kind',
+			'a response that streams cannot be masked',
+			/API without masks/,
+		],
+		[
 			'url: https://localhost:9443/core',
 			'url: «https://[::ffff:169.254.169.254]/core',
 			'apis.bank.upstream.url',

@@ -28,6 +28,7 @@ test('loads a right configuration whole, with its defaults', async () => {
 		retriesMax: 2,
 		connectionsMax: 32,
 		queueMax: 128,
+		streamsMax: 64,
 	});
 	const payment = api.operations.find(({ id }) => id === 'createPayment');
 	assert.deepEqual(payment, {

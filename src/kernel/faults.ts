@@ -150,6 +150,10 @@ export const FAULTS = {
 		title: 'The service behind this API is overloaded',
 		retry: 'later',
 	},
+	// streams
+	stream_idle: { owner: 'client', status: 408, title: 'Nothing passed for too long', retry: 'later' },
+	stream_too_long: { owner: 'policy', status: 408, title: 'The stream reached its longest time', retry: 'later' },
+	gateway_stopping: { owner: 'platform', status: 503, title: 'The gateway is being stopped', retry: 'later' },
 	// protectResponse
 	response_invalid: {
 		owner: 'upstream',

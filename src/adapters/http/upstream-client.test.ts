@@ -47,6 +47,7 @@ function upstream(changes: Partial<Upstream> = {}): Upstream {
 		retriesMax: 0,
 		connectionsMax: 4,
 		queueMax: 4,
+		streamsMax: 64,
 		...changes,
 	};
 }

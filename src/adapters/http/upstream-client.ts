@@ -9,10 +9,14 @@ import type {
 	UpstreamHeaders,
 	UpstreamReceiver,
 	UpstreamRequest,
+	UpstreamStream,
+	UpstreamStreamReceiver,
+	UpstreamStreamRequest,
 } from '../../domain/api/upstream-client.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { type UpstreamIdentity, upstreamTlsOptions } from './upstream-connect.ts';
 import { answerTooLarge, describeFailure, isBrokenConnection, OVERLOADED, timedOut } from './upstream-failure.ts';
+import { streamOptions, UpstreamStreamCall } from './upstream-stream.ts';
 
 /** Longest that an unused connection is kept, though the upstream announces more. */
 const KEEP_ALIVE_MS_MAX = 600_000;
@@ -37,6 +41,9 @@ class PooledUpstreamClient implements UpstreamClient {
 	readonly #pool: Pool;
 	/** Connections that carry one call and are closed: what is sent again must not meet a stale one once more. */
 	#fresh: Pool | undefined = undefined;
+	/** Each stream has a connection of its own, which ends with it: it keeps no other call from one, nor meets a stale one. */
+	#streamed: Pool | undefined = undefined;
+	#streams = 0;
 	readonly #calls = new Set<UpstreamCall>();
 	readonly #callsMax: number;
 	#sweep: NodeJS.Timeout | undefined = undefined;
@@ -44,7 +51,7 @@ class PooledUpstreamClient implements UpstreamClient {
 	constructor(upstream: Upstream, identity: UpstreamIdentity) {
 		this.upstream = upstream;
 		this.#identity = identity;
-		this.#pool = openPool(upstream, identity, 1);
+		this.#pool = openPool(upstream, identity, { pipelining: 1 });
 		this.#callsMax = upstream.connectionsMax + upstream.queueMax;
 		this.budget = new RetryBudget(upstream.connectionsMax + 10);
 	}
@@ -62,9 +69,24 @@ class PooledUpstreamClient implements UpstreamClient {
 		return () => call.abort();
 	}
 
+	stream(request: UpstreamStreamRequest, receiver: UpstreamStreamReceiver): UpstreamStream {
+		if (this.#streams >= this.upstream.streamsMax) {
+			queueMicrotask(() => receiver.onUpstreamFault(OVERLOADED));
+			return { resume: doNothing, abort: doNothing };
+		}
+		this.#streams++;
+		const call = new UpstreamStreamCall(receiver, () => this.#streams--);
+		this.#streamed ??= openPool(this.upstream, this.#identity, {
+			...SINGLE_USE,
+			connections: this.upstream.streamsMax,
+		});
+		this.#streamed.dispatch(streamOptions(request), call);
+		return call;
+	}
+
 	/** Sends a call once more, on a connection of its own. */
 	sendAgain(call: UpstreamCall): void {
-		this.#fresh ??= openPool(this.upstream, this.#identity, 0);
+		this.#fresh ??= openPool(this.upstream, this.#identity, { pipelining: 0 });
 		this.#fresh.dispatch(call.options, call);
 	}
 
@@ -74,7 +96,7 @@ class PooledUpstreamClient implements UpstreamClient {
 
 	async close(): Promise<void> {
 		clearInterval(this.#sweep);
-		await Promise.all([this.#pool.destroy(), this.#fresh?.destroy()]);
+		await Promise.all([this.#pool.destroy(), this.#fresh?.destroy(), this.#streamed?.destroy()]);
 	}
 
 	/** One timer for all calls: a call that trickles in byte by byte keeps every other bound of time. */
@@ -84,11 +106,13 @@ class PooledUpstreamClient implements UpstreamClient {
 	}
 }
 
+/** One call for each connection; how long a stream may pause is for its receiver to say. */
+const SINGLE_USE: Pool.Options = { pipelining: 0, bodyTimeout: 0 };
+
 /** `pipelining`: 1 keeps connections alive for the next call, 0 closes each after its call. */
-function openPool(upstream: Upstream, identity: UpstreamIdentity, pipelining: 0 | 1): Pool {
+function openPool(upstream: Upstream, identity: UpstreamIdentity, options: Pool.Options): Pool {
 	return new Pool(upstream.origin, {
 		connections: upstream.connectionsMax,
-		pipelining,
 		allowH2: false,
 		headersTimeout: upstream.responseTimeoutMs,
 		bodyTimeout: upstream.bodyTimeoutMs,
@@ -97,6 +121,7 @@ function openPool(upstream: Upstream, identity: UpstreamIdentity, pipelining: 0 
 		keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
 		connectTimeout: upstream.connectTimeoutMs,
 		connect: { ...upstreamTlsOptions(identity), timeout: upstream.connectTimeoutMs },
+		...options,
 	});
 }
 

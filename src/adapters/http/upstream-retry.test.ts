@@ -34,6 +34,7 @@ function open(changes: Partial<Upstream> = {}): ReturnType<typeof openUpstreamCl
 			retriesMax: 2,
 			connectionsMax: 4,
 			queueMax: 100,
+			streamsMax: 64,
 			...changes,
 		},
 		{ ca: identities.ca, certificate: gateway.cert, key: gateway.key },

@@ -3,6 +3,8 @@
 import type { CorsPolicy } from './cors.ts';
 import type { TokenFormat } from '../token/access-token.ts';
 
+import type { StreamRule } from './stream-rule.ts';
+
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 /** A bundled OpenAPI document: every `$ref` is local (`#/…`). Plain JSON, safe to clone between threads. */
@@ -39,6 +41,8 @@ export interface Upstream {
 	readonly connectionsMax: number;
 	/** Requests of each gateway thread that may wait for a connection; more are refused with 503. */
 	readonly queueMax: number;
+	/** Streams of each gateway thread to this upstream, each on a connection of its own. */
+	readonly streamsMax: number;
 }
 
 /** Where a request names the resource that it touches. */
@@ -81,6 +85,8 @@ export interface Operation {
 	readonly masks: readonly MaskRule[];
 	readonly requestBodyBytesMax: number;
 	readonly responseBodyBytesMax: number;
+	/** What passes through unread; absent where everything is taken in and held to the contract. */
+	readonly stream?: StreamRule;
 }
 
 export interface ApiVersion {

@@ -4,6 +4,11 @@
 /** Most header fields of a request. Servers must read more than this, so that a list is refused and never cut short. */
 export const HEADERS_MAX = 100;
 
+/** Statuses whose answer has no body (RFC 9110 §15.3.5, §15.4.5). */
+export function isBodiless(status: number): boolean {
+	return status === 204 || status === 304;
+}
+
 /** Fields that may appear once only; a second one, in any case, is a request with two meanings. */
 export const SINGLETON_HEADERS: ReadonlySet<string> = new Set([
 	'authorization',

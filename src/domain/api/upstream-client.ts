@@ -1,4 +1,5 @@
 // Port: one internal service, spoken to over verified TLS. Its adapter owns the connections.
+import type { Readable } from 'node:stream';
 import type { Fault } from '../../kernel/faults.ts';
 
 /** Response fields by lower-case name. */
@@ -30,15 +31,43 @@ export interface UpstreamReceiver {
 	onUpstreamRetry(): void;
 }
 
+/** A call whose bodies pass as they come. It has a connection of its own and is never sent again. */
+export interface UpstreamStreamRequest extends Pick<UpstreamRequest, 'method' | 'target' | 'headers'> {
+	/** The body; a stream belongs to the client from now on, which destroys it when the call ends early. */
+	readonly body: Readable | Buffer | undefined;
+	/** The length of a streamed body where it is known; it is sent in chunks otherwise. */
+	readonly bodyBytes: number | undefined;
+}
+
+/** Takes an answer as it comes: a head, pieces, an end; or a fault at any point, after which nothing follows. */
+export interface UpstreamStreamReceiver {
+	/** The head of the final answer; informational ones are dropped. */
+	onUpstreamHead(status: number, headers: UpstreamHeaders): void;
+	/** One piece of the body. False asks for a pause until `resume`. */
+	onUpstreamData(chunk: Buffer): boolean;
+	/** The body is complete. */
+	onUpstreamEnd(): void;
+	onUpstreamFault(fault: Fault): void;
+}
+
+/** The call that runs. */
+export interface UpstreamStream {
+	resume(): void;
+	/** Ends the call; the receiver hears nothing more of it. */
+	abort(): void;
+}
+
 /**
  * Sends requests to one upstream.
  * - The peer's certificate is verified against the configured authorities, and its name against the host, always.
  * - `send` gives a function that aborts the call; after that the receiver hears `upstream_unreachable`.
- * - Calls above the configured queue are refused with `upstream_overloaded` at once.
+ * - Calls above the configured queue, and streams above their number, are refused with `upstream_overloaded` at once.
  * - A call is sent again only as its `retry` allows, and as often as the budget of the upstream allows.
  */
 export interface UpstreamClient {
 	send(request: UpstreamRequest, receiver: UpstreamReceiver): () => void;
+	/** The receiver is never called before `stream` has returned. */
+	stream(request: UpstreamStreamRequest, receiver: UpstreamStreamReceiver): UpstreamStream;
 }
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);

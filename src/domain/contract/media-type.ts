@@ -43,6 +43,12 @@ export function isJsonMediaType(essence: string): boolean {
 	return essence === 'application/json' || essence.endsWith('+json');
 }
 
+/** The same for the value of a Content-Type field; what cannot be read counts as JSON, which is treated most strictly. */
+export function isJsonText(contentType: string): boolean {
+	const type = parseMediaType(contentType);
+	return type === undefined || isJsonMediaType(type.essence);
+}
+
 /** The media type of HTML forms. */
 export const FORM_MEDIA_TYPE = 'application/x-www-form-urlencoded';
 

@@ -4,6 +4,7 @@ import type { Fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { OpenApiDocument, Operation } from '../api/api.ts';
 import { parsePathTemplate } from '../api/path-template.ts';
+import { streamsRequest, streamsResponse } from '../api/stream-rule.ts';
 import { dereference, isObject, type Json, member, type Problems, pointerTo } from './document.ts';
 import { compileParameters, mergeParameters } from './parameter.ts';
 import { compileRequestBody } from './request-body.ts';
@@ -35,6 +36,10 @@ export interface RequestVerdict {
 export interface OperationContract extends ResponseContracts {
 	/** Judges parameters and body: 400, 415 or 422. */
 	readonly validateRequest: (request: ContractRequest) => RequestVerdict;
+	/** Judges the parameters alone, of a request whose body is passed on unread. */
+	readonly validateParameters: (request: Omit<ContractRequest, 'contentType' | 'body'>) => Fault | undefined;
+	/** Whether a request body of this media type is taken without being read. */
+	readonly isOpaqueRequest: (contentType: string) => boolean;
 }
 
 const PROBLEMS_SHOWN_MAX = 10;
@@ -42,7 +47,7 @@ const PROBLEMS_SHOWN_MAX = 10;
 /** Compiles the contract of an operation. The fault names every problem of its part of the document, at most ten. */
 export function compileOperationContract(
 	document: OpenApiDocument,
-	operation: Pick<Operation, 'id' | 'method' | 'path'>,
+	operation: Pick<Operation, 'id' | 'method' | 'path' | 'stream'>,
 ): Result<OperationContract, string> {
 	const problems: Problems = [];
 	const contract = compile(document, operation, problems);
@@ -54,7 +59,7 @@ export function compileOperationContract(
 
 function compile(
 	document: OpenApiDocument,
-	operation: Pick<Operation, 'id' | 'method' | 'path'>,
+	operation: Pick<Operation, 'id' | 'method' | 'path' | 'stream'>,
 	problems: Problems,
 ): OperationContract | undefined {
 	const found = findOperation(document, operation, problems);
@@ -72,28 +77,37 @@ function compile(
 		problems,
 	);
 	const checkParameters = compileParameters(parameters, template.value.parameters, requests, problems);
-	const checkBody = compileRequestBody(
+	const requestBody = compileRequestBody(
 		member(declared, 'requestBody'),
 		pointerTo(place, 'requestBody'),
 		requests,
 		problems,
 	);
 	const responses = schemaLibrary(document, 'response');
-	const { responseFor, hasStatus } = compileResponses(
+	const { responseFor, hasStatus, hasOpaque } = compileResponses(
 		member(declared, 'responses'),
 		pointerTo(place, 'responses'),
 		responses,
 		problems,
 	);
+	if (streamsRequest(operation.stream) && !requestBody.hasOpaque) {
+		problems.push(`${place}: the request is to stream, and it has no media type other than JSON and forms`);
+	}
+	if (streamsResponse(operation.stream) && !hasOpaque) {
+		problems.push(`${place}: the response is to stream, and no response has a media type other than JSON`);
+	}
 	return {
+		validateParameters: checkParameters,
+		isOpaqueRequest: requestBody.isOpaque,
 		validateRequest(request) {
 			const fault = checkParameters(request);
 			if (fault !== undefined) return { fault, bodyValue: undefined };
-			const body = checkBody(request.contentType, request.body);
+			const body = requestBody.check(request.contentType, request.body);
 			return { fault: body.fault, bodyValue: body.value };
 		},
 		responseFor,
 		hasStatus,
+		hasOpaque,
 	};
 }
 

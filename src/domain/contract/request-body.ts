@@ -7,6 +7,7 @@ import {
 	createMediaTypeTable,
 	FORM_MEDIA_TYPE,
 	isJsonMediaType,
+	isJsonText,
 	type MediaType,
 	parseMediaType,
 } from './media-type.ts';
@@ -23,6 +24,15 @@ export interface CheckedBody {
 /** Checks the body of a request; `body` is undefined when there is none. */
 export type BodyCheck = (contentType: string | undefined, body: Buffer | undefined) => CheckedBody;
 
+/** What the contract says of the body of a request. */
+export interface RequestBodyContract {
+	readonly check: BodyCheck;
+	/** Whether a body of this media type is taken without being read. */
+	readonly isOpaque: (contentType: string) => boolean;
+	/** Whether there is such a media type at all. */
+	readonly hasOpaque: boolean;
+}
+
 type MediaCheck = (body: Buffer) => CheckedBody;
 
 const NOTHING: CheckedBody = { fault: undefined, value: undefined };
@@ -37,13 +47,13 @@ export function compileRequestBody(
 	place: string,
 	library: SchemaLibrary,
 	problems: Problems,
-): BodyCheck {
-	if (declared === undefined) return refuseBody;
+): RequestBodyContract {
+	if (declared === undefined) return TAKES_NONE;
 	const target = dereference(library.document, declared, place, problems);
 	const content = target === undefined ? undefined : member(target.object, 'content');
 	if (target === undefined || !isObject(content) || Object.keys(content).length === 0) {
 		problems.push(`${place}: a request body declares at least one media type in its content`);
-		return refuseBody;
+		return TAKES_NONE;
 	}
 	const entries = Object.entries(content).flatMap(([key, media]) => {
 		const at = pointerTo(target.place, 'content', key);
@@ -61,14 +71,25 @@ export function compileRequestBody(
 			`Send the body as ${entries.map(({ type }) => type.essence).join(' or ')}, in UTF-8.`,
 		),
 	);
-	return (contentType, body) => {
-		if (body === undefined || body.length === 0) return isRequired ? missing : NOTHING;
-		const check = contentType === undefined ? undefined : find(contentType);
-		return check === undefined ? unsupported : check(body);
+	return {
+		check(contentType, body) {
+			if (body === undefined || body.length === 0) return isRequired ? missing : NOTHING;
+			const check = contentType === undefined ? undefined : find(contentType);
+			return check === undefined ? unsupported : check(body);
+		},
+		// A range such as */* takes JSON as well; what is JSON is never passed on unread.
+		isOpaque: (contentType) => find(contentType) === takeUnread && !isJsonText(contentType),
+		hasOpaque: entries.some(({ value }) => value === takeUnread),
 	};
 }
 
 const NO_BODY_TAKEN = refused(fault('body_malformed', 'This operation takes no request body.'));
+
+const TAKES_NONE: RequestBodyContract = { check: refuseBody, isOpaque: () => false, hasOpaque: false };
+
+function takeUnread(): CheckedBody {
+	return NOTHING;
+}
 
 function refuseBody(_contentType: string | undefined, body: Buffer | undefined): CheckedBody {
 	return body === undefined || body.length === 0 ? NOTHING : NO_BODY_TAKEN;
@@ -82,7 +103,7 @@ function compileMedia(
 	problems: Problems,
 ): MediaCheck {
 	const isJson = isJsonMediaType(type.essence);
-	if (!isJson && type.essence !== FORM_MEDIA_TYPE) return () => NOTHING;
+	if (!isJson && type.essence !== FORM_MEDIA_TYPE) return takeUnread;
 	const schema = member(media, 'schema') ?? true;
 	const at = pointerTo(place, 'schema');
 	const validate = library.compile(schema, at, problems);

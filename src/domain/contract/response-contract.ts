@@ -25,10 +25,13 @@ export interface ResponseContracts {
 	readonly responseFor: (status: number, contentType: string | undefined) => ResponseContract | undefined;
 	/** Tells whether the operation may answer with a status, whatever the body: for HEAD, 204 and 304. */
 	readonly hasStatus: (status: number) => boolean;
+	/** Tells whether any response has a media type that is not read. */
+	readonly hasOpaque: boolean;
 }
 
 interface StatusContract {
 	readonly find: MediaTypeTable<ResponseContract> | undefined;
+	readonly hasOpaque: boolean;
 }
 
 const EMPTY: ResponseContract = { kind: 'empty' };
@@ -44,7 +47,7 @@ export function compileResponses(
 ): ResponseContracts {
 	if (!isObject(declared) || Object.keys(declared).length === 0) {
 		problems.push(`${place}: an operation declares at least one response`);
-		return { responseFor: () => undefined, hasStatus: () => false };
+		return { responseFor: () => undefined, hasStatus: () => false, hasOpaque: false };
 	}
 	const byKey = new Map<string, StatusContract>();
 	for (const [key, response] of Object.entries(declared)) {
@@ -61,6 +64,7 @@ export function compileResponses(
 	}
 	return {
 		hasStatus: (status) => byStatus[status] !== undefined,
+		hasOpaque: [...byKey.values()].some((contract) => contract.hasOpaque),
 		responseFor(status, contentType) {
 			const contract = byStatus[status];
 			if (contract === undefined) return undefined;
@@ -72,11 +76,11 @@ export function compileResponses(
 
 function compileResponse(response: Json, place: string, library: SchemaLibrary, problems: Problems): StatusContract {
 	const content = member(response, 'content');
-	if (content === undefined) return { find: undefined };
+	if (content === undefined) return { find: undefined, hasOpaque: false };
 	const at = pointerTo(place, 'content');
 	if (!isObject(content)) {
 		problems.push(`${at}: an object of media types is expected here`);
-		return { find: undefined };
+		return { find: undefined, hasOpaque: false };
 	}
 	const entries = Object.entries(content).flatMap(([key, media]) => {
 		const type = parseMediaType(key);
@@ -87,7 +91,7 @@ function compileResponse(response: Json, place: string, library: SchemaLibrary, 
 		problems.push(`${pointerTo(at, key)}: a media type with an object is expected here`);
 		return [];
 	});
-	return { find: createMediaTypeTable(entries) };
+	return { find: createMediaTypeTable(entries), hasOpaque: entries.some(({ value }) => value === OPAQUE) };
 }
 
 function compileJson(media: Json, place: string, library: SchemaLibrary, problems: Problems): ResponseContract {

@@ -30,6 +30,8 @@ import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { unwrap } from '../../kernel/result.ts';
+import { STOPPING } from '../../services/gateway/open-streams.ts';
+import { rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
@@ -53,6 +55,8 @@ const TOKENS_REMEMBERED_MAX = 50_000;
 const ASSERTIONS_REMEMBERED_MAX = 50_000;
 const PROOF_KEYS_REMEMBERED_MAX = 10_000;
 const SWEEP_MS = 30_000;
+/** The part of the grace, when the gateway stops, for which open streams go on. */
+const STREAM_GRACE = 0.8;
 
 /** Opens the server of a gateway thread; resolves once it listens. */
 export async function openGatewayServer(
@@ -158,6 +162,7 @@ export async function openGatewayServer(
 				readConnection = openConnectionReader(start, partnerAuthorities);
 				listener.replaceClientAuthorities([start.rootCa, ...partnerAuthorities]);
 			}
+			rejudgeStreams(context, changes);
 			return directory.sequence;
 		},
 		replaceIdentity(identity, service) {
@@ -167,7 +172,10 @@ export async function openGatewayServer(
 		addAssertionKey,
 		async close(graceMs) {
 			clearInterval(sweep);
+			// Streams get most of the grace; then they are ended by us, with a reason, before they are merely cut.
+			const cut = setTimeout(() => context.streams.cutAll(STOPPING), graceMs * STREAM_GRACE);
 			await listener.close(graceMs);
+			clearTimeout(cut);
 			await upstreams.close();
 			await audit.flush();
 			await audit.close();

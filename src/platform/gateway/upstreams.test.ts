@@ -21,6 +21,7 @@ function api(origin: string, changes: Partial<Upstream> = {}): ApiVersion {
 			retriesMax: 0,
 			connectionsMax: 1,
 			queueMax: 10,
+			streamsMax: 64,
 			...changes,
 		},
 	} as ApiVersion;

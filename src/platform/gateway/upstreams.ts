@@ -26,7 +26,10 @@ export function createUpstreams(apis: readonly ApiVersion[], rootCa: string, ser
 		of(api) {
 			const key = keyOf(api, rootCa);
 			// Looked up per call, so that a new identity holds from the next request on.
-			return { send: (request, receiver) => clientOf(shared, key).send(request, receiver) };
+			return {
+				send: (request, receiver) => clientOf(shared, key).send(request, receiver),
+				stream: (request, receiver) => clientOf(shared, key).stream(request, receiver),
+			};
 		},
 		replaceIdentity(replacement) {
 			const replaced = shared;

@@ -4,6 +4,7 @@ import type { ApiVersion, Operation } from '../../domain/api/api.ts';
 import { type CompiledCors, compileCors } from '../../domain/api/cors.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
+import { explainStream } from '../../domain/api/stream-rule.ts';
 import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
 import { protectedResourceMetadataUrl } from '../../domain/api/protected-resource.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
@@ -54,6 +55,8 @@ export function compileRoute(
 	operation: Operation,
 	parts: Pick<GatewayRoute, 'upstream' | 'index' | 'details'>,
 ): Result<GatewayRoute, string> {
+	const [bypassed] = explainStream(operation);
+	if (bypassed !== undefined) return fail(bypassed.message);
 	const contract = compileOperationContract(api.document, operation);
 	if (!contract.ok) return contract;
 	const protect = compileResponseProtector(contract.value, operation.masks);

@@ -54,6 +54,16 @@ export function abandonAnswer(response: DownstreamResponse): void {
 	else (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
+/** Whether a request whose body has ended was broken off: with HTTP/2 the body of an aborted request ends as well. */
+export function isCutShort(request: DownstreamRequest): boolean {
+	return (request as { readonly aborted?: boolean }).aborted === true;
+}
+
+/** Sends the head that was written, though nothing of the body is there yet. With HTTP/2 it is on its way already. */
+export function flushHead(response: DownstreamResponse): void {
+	if (isHttp1(response)) response.flushHeaders();
+}
+
 function isHttp1(response: DownstreamResponse): response is DownstreamResponse & ServerResponse {
 	return 'shouldKeepAlive' in response;
 }

@@ -12,6 +12,7 @@ import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
+import type { AnswerStream } from './stream-relay.ts';
 
 /** Whom the request speaks for, once it is authenticated. */
 export interface Principal {
@@ -23,7 +24,7 @@ export interface Principal {
 }
 
 /** How far the answer has come. */
-export type ExchangeState = 'open' | 'answered' | 'aborted';
+export type ExchangeState = 'open' | 'streaming' | 'answered' | 'aborted';
 
 export class Exchange {
 	readonly request: DownstreamRequest;
@@ -76,8 +77,14 @@ export class Exchange {
 	rateLimitPolicy = '';
 	rateLimit = '';
 
-	// validateRequest
+	// readBody
 	body: Buffer | undefined = undefined;
+	/** Whether the body is passed on as it comes: `body` stays undefined, and nobody reads it but the upstream. */
+	isBodyStreamed = false;
+	/** Bytes of the body that have come so far, where it is streamed. */
+	streamedBytes = 0;
+
+	// validateRequest
 	/** The parsed JSON body, as it was held to the contract; undefined for other media types. */
 	bodyValue: unknown = undefined;
 
@@ -93,6 +100,8 @@ export class Exchange {
 	// protectResponse
 	answerBody: Buffer | string = NO_BYTES;
 	answerBytes = 0;
+	/** The answer that passes on as it comes, instead of `answerBody`. */
+	answerStream: AnswerStream | undefined = undefined;
 
 	state: ExchangeState = 'open';
 	/** Takes back what runs for this exchange, such as the call to the upstream, when the client goes away. */

@@ -5,6 +5,7 @@ import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
+import { forwardStream } from './forward-stream.ts';
 import type { GatewayContext } from './snapshot.ts';
 import { continueTrace } from './trace-context.ts';
 
@@ -25,13 +26,11 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 		responseBytesMax: route.operation.responseBodyBytesMax,
 		retry: route.retry,
 	};
+	if (exchange.state === 'aborted') return Promise.resolve(NOT_FORWARDED);
+	exchange.forwarded = true;
+	exchange.attempts = 1;
+	if (route.operation.stream !== undefined) return forwardStream(exchange, context, request);
 	return new Promise((resolve) => {
-		if (exchange.state === 'aborted') {
-			resolve(fault('upstream_unreachable', 'The connection ended before the request was forwarded.'));
-			return;
-		}
-		exchange.forwarded = true;
-		exchange.attempts = 1;
 		exchange.abort = route.upstream.send(request, {
 			onUpstreamResponse(status, headers, body) {
 				exchange.abort = undefined;
@@ -50,6 +49,8 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 		});
 	});
 }
+
+const NOT_FORWARDED = fault('upstream_unreachable', 'The connection ended before the request was forwarded.');
 
 /** INVARIANT: the list starts empty. What the client sent under a name of ours never enters it. */
 function upstreamHeaders(exchange: Exchange, route: GatewayRoute, context: GatewayContext): string[] {

@@ -7,7 +7,8 @@ import { abandonAnswer, type DownstreamRequest, type DownstreamResponse } from '
 import { Exchange } from './exchange.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { recordExchange } from './record-exchange.ts';
-import { PREFLIGHT_STATUS, sendPreflight, sendProblem, sendResponse } from './send-answer.ts';
+import type { AnswerStream } from './stream-relay.ts';
+import { endAnswer, PREFLIGHT_STATUS, sendPreflight, sendProblem, sendResponse, sendStreamHead } from './send-answer.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 export type GatewayListener = (
@@ -31,7 +32,7 @@ export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPE
 		);
 		// `close` comes once; `on` spares every request the wrapper that `once` makes.
 		response.on('close', () => {
-			if (exchange.state !== 'open') return;
+			if (exchange.state !== 'open' && exchange.state !== 'streaming') return;
 			exchange.state = 'aborted';
 			exchange.abort?.();
 		});
@@ -75,14 +76,12 @@ function reportBug(exchange: Exchange, context: GatewayContext, thrown: unknown)
 function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | undefined): void {
 	// Who hung up has taken the call to the upstream back: that is no failure of the upstream's.
 	const outcome = exchange.state === 'aborted' && isOfUpstream(settled) ? CLIENT_CLOSED : settled;
-	const status = outcome === undefined ? answeredStatus(exchange) : FAULTS[outcome.code].status;
-	if (outcome?.internal !== undefined && FAULTS[outcome.code].owner !== 'client') {
-		context.log.warn(outcome.internal, {
-			'request.id': exchange.requestId,
-			'http.route': exchange.route?.operation.key,
-			'error.type': outcome.code,
-		});
+	if (outcome === undefined && exchange.answerStream !== undefined && exchange.state === 'open') {
+		passAnswerOn(exchange, context, exchange.answerStream);
+		return;
 	}
+	const status = outcome === undefined ? answeredStatus(exchange) : FAULTS[outcome.code].status;
+	warn(exchange, context, outcome);
 	const recorded = recordExchange(exchange, context, outcome, status);
 	if (recorded === undefined) {
 		answer(exchange, outcome);
@@ -105,6 +104,56 @@ function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | 
 			);
 		},
 	);
+}
+
+/** Lets an answer stream; what became of it is recorded at its end. */
+function passAnswerOn(exchange: Exchange, context: GatewayContext, answerStream: AnswerStream): void {
+	exchange.state = 'streaming';
+	sendStreamHead(exchange);
+	answerStream.flow((outcome) => {
+		try {
+			concludeStream(exchange, context, outcome);
+		} catch (thrown) {
+			reportBug(exchange, context, thrown);
+			abandonAnswer(exchange.response);
+		}
+	});
+}
+
+/**
+ * Records a stream and ends it. INVARIANT: an answer that was cut short, or that should be on record and is not, never
+ * looks complete to the partner: its last piece is held back until then.
+ */
+function concludeStream(exchange: Exchange, context: GatewayContext, settled: Fault | undefined): void {
+	const outcome = exchange.state === 'aborted' ? CLIENT_CLOSED : settled;
+	warn(exchange, context, outcome);
+	const recorded = recordExchange(exchange, context, outcome, exchange.upstreamStatus);
+	const end = (isComplete: boolean): void => {
+		if (exchange.state !== 'streaming') return;
+		exchange.state = 'answered';
+		if (isComplete) endAnswer(exchange);
+		else abandonAnswer(exchange.response);
+	};
+	if (recorded === undefined || outcome !== undefined) end(outcome === undefined);
+	recorded?.then(
+		() => end(true),
+		(thrown: unknown) => {
+			context.log.error('the outcome of a durable operation could not be recorded', {
+				'request.id': exchange.requestId,
+				...describeError(thrown),
+			});
+			end(false);
+		},
+	);
+}
+
+function warn(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
+	if (outcome?.internal === undefined || FAULTS[outcome.code].owner === 'client') return;
+	context.log.warn(outcome.internal, {
+		'request.id': exchange.requestId,
+		'http.route': exchange.route?.operation.key,
+		'error.type': outcome.code,
+	});
 }
 
 function answerSafely(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {

@@ -1,5 +1,8 @@
 // Stage protectResponse: what the upstream answered is held to the API contract, cut down to what the contract names, and
 // masked. A body that cannot be protected is never passed on: the partner sees 502, the operator the reason.
+import { streamsResponse } from '../../domain/api/stream-rule.ts';
+import { isBodiless } from '../../domain/api/http-headers.ts';
+import { isJsonText } from '../../domain/contract/media-type.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
@@ -12,6 +15,9 @@ export function protectResponse(exchange: Exchange, _context: GatewayContext): F
 	if (exchange.upstreamHeaders['content-encoding'] !== undefined) {
 		return invalid('content-encoding that was not asked for');
 	}
+	if (exchange.answerStream !== undefined) {
+		return isStreamedAnswer(exchange) ? undefined : invalid('an answer that may not stream');
+	}
 	const protectedBody = route.protectResponse(
 		exchange.upstreamStatus,
 		contentType,
@@ -22,6 +28,19 @@ export function protectResponse(exchange: Exchange, _context: GatewayContext): F
 	exchange.answerBody = protectedBody.value;
 	exchange.answerBytes = Buffer.byteLength(protectedBody.value);
 	return undefined;
+}
+
+/**
+ * Whether the answer may pass on unread: the operation streams its responses, nothing of it is masked, and status and
+ * media type are declared as something that is not read. JSON never is.
+ */
+export function isStreamedAnswer({ route, upstreamStatus, upstreamHeaders }: Exchange): boolean {
+	const { operation, contract } = route as GatewayRoute;
+	const contentType = upstreamHeaders['content-type'];
+	if (!streamsResponse(operation.stream) || operation.masks.length > 0 || operation.method === 'HEAD') return false;
+	if (typeof contentType !== 'string' || upstreamHeaders['content-encoding'] !== undefined) return false;
+	if (isBodiless(upstreamStatus) || isJsonText(contentType)) return false;
+	return contract.responseFor(upstreamStatus, contentType)?.kind === 'opaque';
 }
 
 function single(value: string | string[] | undefined): string | undefined {

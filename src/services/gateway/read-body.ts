@@ -1,27 +1,46 @@
 // Stage readBody: takes the body of the request in, up to the bound of the operation. Nothing is read of a body whose
 // caller was refused earlier: who waits for `100 Continue` hears it only here.
 import { BrokenBody } from '../../domain/api/broken-body.ts';
+import type { StreamRule } from '../../domain/api/stream-rule.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { bodyTooLarge } from './body-stream.ts';
+import { isCutShort } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
+import { isStreamedRequest } from './forward-stream.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Reads the body; fills `body`. Fails with `body_too_large` as soon as the bound is passed or announced. */
 export function readBody(exchange: Exchange, _context: GatewayContext): Fault | undefined | Promise<Fault | undefined> {
 	if (!exchange.hasBody) return undefined;
-	const bytesMax = (exchange.route as GatewayRoute).operation.requestBodyBytesMax;
-	const tooLarge = fault('body_too_large', `Keep the body of this operation under ${bytesMax} bytes.`);
+	const { operation } = exchange.route as GatewayRoute;
+	exchange.isBodyStreamed = operation.stream !== undefined && isStreamedRequest(exchange);
+	const bytesMax = exchange.isBodyStreamed
+		? (operation.stream as StreamRule).requestBytesMax
+		: operation.requestBodyBytesMax;
+	const tooLarge = bodyTooLarge(bytesMax);
 	if (Number(exchange.headers.get('content-length') ?? 0) > bytesMax) return tooLarge;
+	// It is read when the upstream takes it, and no byte earlier.
+	if (exchange.isBodyStreamed) return undefined;
 	if (exchange.expectsContinue) exchange.response.writeContinue();
 	return collectBody(exchange, bytesMax, tooLarge);
 }
+
+/** Longest time that a body may take which is taken in whole. */
+const BODY_MS_MAX = 60_000;
+const TOO_SLOW = fault('request_timeout', 'Send the whole request without long pauses.');
 
 function collectBody(exchange: Exchange, bytesMax: number, tooLarge: Fault): Promise<Fault | undefined> {
 	const { request } = exchange;
 	return new Promise((resolve) => {
 		const chunks: Buffer[] = [];
 		let length = 0;
+		const timer = setTimeout(() => {
+			request.pause();
+			settle(TOO_SLOW);
+		}, BODY_MS_MAX);
 		const settle = (outcome: Fault | undefined): void => {
+			clearTimeout(timer);
 			request.removeListener('data', onData);
 			resolve(outcome);
 		};
@@ -36,6 +55,7 @@ function collectBody(exchange: Exchange, bytesMax: number, tooLarge: Fault): Pro
 		};
 		request.on('data', onData);
 		request.once('end', () => {
+			if (isCutShort(request)) return;
 			exchange.body = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
 			settle(undefined);
 		});

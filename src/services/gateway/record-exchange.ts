@@ -49,7 +49,7 @@ export function describeExchange(
 		facts: {
 			aborted: exchange.state === 'aborted' ? true : undefined,
 			attempts: exchange.attempts > 1 ? exchange.attempts : undefined,
-			bytes_in: exchange.body?.length,
+			bytes_in: exchange.isBodyStreamed ? exchange.streamedBytes : exchange.body?.length,
 			bytes_out: status === undefined ? undefined : exchange.answerBytes,
 			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
 			method: exchange.isPreflight ? exchange.request.method : (route?.operation.method ?? exchange.request.method),

@@ -1,10 +1,10 @@
 // Writes answers: the protected response of the upstream, or the problem document of a fault. The header list is built
 // from nothing here as well; what the upstream sent under a name of ours never reaches the partner.
-import { FORWARDED_RESPONSE_HEADERS } from '../../domain/api/http-headers.ts';
+import { FORWARDED_RESPONSE_HEADERS, isBodiless } from '../../domain/api/http-headers.ts';
 import { challengesOf } from './challenge.ts';
 import { FAULTS, type Fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
-import { closeAfterAnswer } from './downstream.ts';
+import { closeAfterAnswer, flushHead } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 
@@ -17,17 +17,43 @@ const SECURITY_HEADERS = [
 	"default-src 'none'; frame-ancestors 'none'",
 ] as const;
 
+const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;
+
 /** What a field value may hold; the rest of Latin-1 and beyond is dropped with its field. */
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 
-/** Statuses whose answer has no body (RFC 9110 §15.3.5, §15.4.5). */
-function isBodiless(status: number): boolean {
-	return status === 204 || status === 304;
-}
-
 /** Sends the protected answer of the upstream. */
 export function sendResponse(exchange: Exchange): void {
-	const { upstreamHeaders, upstreamStatus, answerBody } = exchange;
+	const { upstreamStatus, answerBody, upstreamHeaders } = exchange;
+	const headers = answerHeaders(exchange);
+	if (!isBodiless(upstreamStatus)) {
+		const contentType = upstreamHeaders['content-type'];
+		if (typeof contentType === 'string' && VISIBLE.test(contentType)) headers.push('content-type', contentType);
+		// What a GET would have been given here is not known: its length is left out of the answer to HEAD.
+		if (exchange.request.method !== 'HEAD') headers.push('content-length', String(exchange.answerBytes));
+	}
+	exchange.response.writeHead(upstreamStatus, headers);
+	if (exchange.request.method === 'HEAD' || isBodiless(upstreamStatus)) exchange.response.end();
+	else if (typeof answerBody === 'string') exchange.response.end(answerBody, cheapestEncoding(exchange));
+	else exchange.response.end(answerBody);
+}
+
+/** Sends the head of an answer that streams, at once. Its length is sent where the upstream gave it, framing is ours. */
+export function sendStreamHead(exchange: Exchange): void {
+	const { request, response, upstreamHeaders } = exchange;
+	const headers = answerHeaders(exchange);
+	const length = upstreamHeaders['content-length'];
+	headers.push('content-type', upstreamHeaders['content-type'] as string);
+	if (typeof length === 'string' && CONTENT_LENGTH.test(length)) headers.push('content-length', length);
+	// An answer before the end of the request: what still comes of the body is no next request.
+	if (!request.complete) closeAfterAnswer(response);
+	response.writeHead(exchange.upstreamStatus, headers);
+	flushHead(response);
+}
+
+/** Header fields of every answer of an upstream, but for those of its body. */
+function answerHeaders(exchange: Exchange): string[] {
+	const { upstreamHeaders } = exchange;
 	const headers = commonHeaders(exchange);
 	for (const name in upstreamHeaders) {
 		if (!FORWARDED_RESPONSE_HEADERS.has(name)) continue;
@@ -38,15 +64,7 @@ export function sendResponse(exchange: Exchange): void {
 	if (!headers.includes('cache-control')) headers.push('cache-control', 'no-store');
 	const location = upstreamHeaders['location'];
 	if (typeof location === 'string') pushLocation(headers, location, exchange.route as GatewayRoute);
-	if (!isBodiless(upstreamStatus)) {
-		const contentType = upstreamHeaders['content-type'];
-		if (typeof contentType === 'string' && VISIBLE.test(contentType)) headers.push('content-type', contentType);
-		headers.push('content-length', String(exchange.answerBytes));
-	}
-	exchange.response.writeHead(upstreamStatus, headers);
-	if (exchange.request.method === 'HEAD' || isBodiless(upstreamStatus)) exchange.response.end();
-	else if (typeof answerBody === 'string') exchange.response.end(answerBody, cheapestEncoding(exchange));
-	else exchange.response.end(answerBody);
+	return headers;
 }
 
 /** A text with as many bytes as characters is ASCII, which Node writes faster as Latin-1: the bytes are the same. */
@@ -85,7 +103,46 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 	if (closing) closeAfterAnswer(exchange.response);
 	exchange.response.writeHead(status, headers);
 	if (exchange.request.method === 'HEAD') exchange.response.end();
-	else exchange.response.end(body);
+	else if (closing && exchange.isAdmitted && isStillSending(exchange)) {
+		exchange.response.write(body);
+		endAnswer(exchange);
+	} else exchange.response.end(body);
+}
+
+/** Most bytes, and longest time, for which the rest of a body is read and dropped after the answer. */
+const DRAIN_BYTES_MAX = 1_048_576;
+const DRAIN_MS = 250;
+
+/**
+ * Ends an answer of which everything is written. A partner who still sends must not be cut off before it can have read the
+ * answer: the rest of its body is dropped for a moment before the connection ends (RFC 9112 §9.6).
+ */
+export function endAnswer(exchange: Exchange): void {
+	const { request, response } = exchange;
+	if (!isStillSending(exchange)) {
+		response.end();
+		return;
+	}
+	let bytes = 0;
+	const end = (): void => {
+		clearTimeout(timer);
+		request.off('data', drop);
+		if (!response.writableEnded) response.end();
+	};
+	const drop = (chunk: Buffer): void => {
+		bytes += chunk.length;
+		if (bytes > DRAIN_BYTES_MAX) end();
+	};
+	const timer = setTimeout(end, DRAIN_MS);
+	request.on('data', drop);
+	request.once('end', end);
+	request.once('close', end);
+	request.resume();
+}
+
+/** Who still waits for `100 Continue` sends nothing. */
+function isStillSending({ request, expectsContinue, body, streamedBytes }: Exchange): boolean {
+	return !request.complete && (!expectsContinue || body !== undefined || streamedBytes > 0);
 }
 
 function commonHeaders(exchange: Exchange): string[] {

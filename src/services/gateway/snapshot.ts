@@ -27,6 +27,7 @@ import { createPooledRandom } from '../../kernel/pooled-random.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
+import { OpenStreams } from './open-streams.ts';
 
 /** What DPoP proofs are judged with. */
 export interface DpopGuard {
@@ -69,6 +70,7 @@ interface ProductRights {
 /** What every stage is given beside the exchange. */
 export interface GatewayContext
 	extends Omit<GatewayDependencies, 'catalogue' | 'detailTypes' | 'upstreamOf' | 'limitCounter'> {
+	readonly streams: OpenStreams;
 	readonly routes: RouteTable<GatewayRoute>;
 	readonly products: ReadonlyMap<string, ProductRights>;
 	readonly plans: ReadonlyMap<string, Plan>;
@@ -110,6 +112,7 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 	}
 	return ok({
 		...deps,
+		streams: new OpenStreams(deps.tick),
 		// Trace and span ids, the only thing that the stages draw, are no secrets.
 		random: createPooledRandom(deps.random),
 		routes: routes.value,

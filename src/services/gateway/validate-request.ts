@@ -11,10 +11,14 @@ export function validateRequest(exchange: Exchange, _context: GatewayContext): F
 	if (headers.has('content-encoding')) {
 		return fault('media_type_unsupported', 'Send the body without Content-Encoding.');
 	}
-	const verdict = contract.validateRequest({
+	const parameters = {
 		params: exchange.pathParameters,
 		query: exchange.query,
-		header: (name) => headers.get(name),
+		header: (name: string) => headers.get(name),
+	};
+	if (exchange.isBodyStreamed) return contract.validateParameters(parameters);
+	const verdict = contract.validateRequest({
+		...parameters,
 		contentType: headers.get('content-type'),
 		body: exchange.body,
 	});

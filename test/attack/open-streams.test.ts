@@ -1,0 +1,195 @@
+// Threat: whoever opened a stream while it was allowed keeps it when it is not any more: a token that expires or is
+// revoked, a credential, client, partner or subscription that ends. Each cuts the stream, in both directions, within 50 ms
+// of the change, and the entry says why. Streams of others go on.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+import type { RegistryChange } from '../../src/domain/registry/change-feed.ts';
+import { STOPPING } from '../../src/services/gateway/open-streams.ts';
+import { pause, startStreamGateway, type StreamGateway } from '../fixture/stream-gateway.ts';
+import type { TestPartner } from '../fixture/test-gateway.ts';
+
+/** 50 ms are the promise; the rest is for a machine that does other things as well. */
+const CUT_MS_MAX = 50 + 200;
+
+let files: StreamGateway;
+let other: TestPartner;
+
+before(async () => {
+	files = await startStreamGateway();
+	other = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
+});
+after(() => files.close());
+beforeEach(() => {
+	files.gateway.ledger.buffered.length = 0;
+});
+
+interface OpenedStream {
+	readonly token: string;
+	/** Resolves with the time when the service lost the connection. */
+	readonly serviceLost: Promise<number>;
+	/** Resolves with the time when the partner lost it. */
+	readonly partnerLost: Promise<number>;
+	readonly response: IncomingMessage;
+	close(): void;
+}
+
+/** Opens a download that goes on and on. */
+async function openStream(partner: TestPartner, token = partner.token({ scopes: ['files'] })): Promise<OpenedStream> {
+	let serviceLost: Promise<number> | undefined;
+	files.service = (request, response) => {
+		response.writeHead(200, { 'content-type': 'application/octet-stream' });
+		const timer = setInterval(() => response.write('tick'), 20);
+		serviceLost = new Promise((resolve) => {
+			request.socket.once('close', () => {
+				clearInterval(timer);
+				resolve(performance.now());
+			});
+		});
+	};
+	const request = files.request('GET', '/files/f1', {
+		cert: partner.chain,
+		key: partner.key,
+		headers: { authorization: `Bearer ${token}` },
+	});
+	request.on('error', () => {});
+	request.end();
+	const [response] = (await once(request, 'response')) as [IncomingMessage];
+	assert.equal(response.statusCode, 200);
+	const partnerLost = new Promise<number>((resolve) => {
+		response.on('error', () => {});
+		response.on('close', () => resolve(performance.now()));
+		response.resume();
+	});
+	if (serviceLost === undefined) throw new Error('the service was not reached');
+	return { token, serviceLost, partnerLost, response, close: () => request.destroy() };
+}
+
+function jtiOf(token: string): string {
+	return (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
+}
+
+interface Revocation {
+	readonly what: string;
+	readonly reason: string;
+	change(partner: TestPartner, token: string): RegistryChange;
+}
+
+const REVOCATIONS: readonly Revocation[] = [
+	{
+		what: 'its token is revoked',
+		reason: 'token_revoked',
+		change: (_partner, token) => ({
+			kind: 'token-revocation',
+			record: { jti: jtiOf(token), expiresAtSeconds: 4_000_000_000, revokedAtMs: 1 },
+		}),
+	},
+	{
+		what: 'every token of the client is revoked',
+		reason: 'token_revoked',
+		change: ({ client }) => ({ kind: 'client', record: { ...client, tokensNotBeforeSeconds: 4_000_000_000 } }),
+	},
+	{
+		what: 'its credential is revoked',
+		reason: 'credential_revoked',
+		change: ({ credential }) => ({ kind: 'credential', record: { ...credential, status: 'revoked' } }),
+	},
+	{
+		what: 'the client is disabled',
+		reason: 'client_disabled',
+		change: ({ client }) => ({ kind: 'client', record: { ...client, status: 'disabled' } }),
+	},
+	{
+		what: 'the partner is suspended',
+		reason: 'partner_suspended',
+		change: ({ partner }) => ({ kind: 'partner', record: { ...partner, status: 'suspended' } }),
+	},
+	{
+		what: 'the subscription ends',
+		reason: 'subscription_missing',
+		change: ({ subscriptions }) => ({
+			kind: 'subscription',
+			record: { ...(subscriptions[0] as TestPartner['subscriptions'][number]), status: 'ended' },
+		}),
+	},
+	{
+		what: 'the resource is not granted any more',
+		reason: 'resource_denied',
+		change: ({ subscriptions }) => ({
+			kind: 'subscription',
+			record: { ...(subscriptions[0] as TestPartner['subscriptions'][number]), grants: { account: ['f2'] } },
+		}),
+	},
+];
+
+for (const { what, reason, change } of REVOCATIONS) {
+	test(`a stream is cut in both directions when ${what}`, async () => {
+		const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
+		const bystander = await openStream(other);
+		const stream = await openStream(partner);
+		const revokedAt = performance.now();
+		files.gateway.apply(change(partner, stream.token));
+		const cutAfter = Math.max(await stream.serviceLost, await stream.partnerLost) - revokedAt;
+		assert.ok(cutAfter < CUT_MS_MAX, `cut after ${cutAfter.toFixed(0)} ms`);
+		assert.equal(stream.response.complete, false);
+		const entry = await files.entry('download');
+		assert.deepEqual([entry.decision, entry.status, entry.reason], ['permit', 200, reason]);
+		assert.equal(entry.actor.client, partner.client.id);
+		await pause(50);
+		assert.equal(bystander.response.destroyed, false);
+		bystander.close();
+		await bystander.serviceLost;
+	});
+}
+
+test('a gateway that stops says so in the entries of the streams that it ends', async () => {
+	const stream = await openStream(other);
+	files.gateway.streams.cutAll(STOPPING);
+	await stream.serviceLost;
+	await stream.partnerLost;
+	assert.equal(stream.response.complete, false);
+	assert.equal((await files.entry('download')).reason, 'gateway_stopping');
+});
+
+test('a stream ends when its token does', async () => {
+	const issuedAtSeconds = Math.floor(Date.now() / 1000);
+	const token = other.token({ scopes: ['files'], issuedAtSeconds, expiresAtSeconds: issuedAtSeconds + 2 });
+	const stream = await openStream(other, token);
+	await stream.serviceLost;
+	await stream.partnerLost;
+	const late = Date.now() - (issuedAtSeconds + 2) * 1000;
+	assert.ok(late >= 0 && late < CUT_MS_MAX, `${late} ms after the expiry`);
+	assert.equal((await files.entry('download')).reason, 'token_expired');
+});
+
+test('an upload whose token is revoked is refused while it comes, and does not look complete to the service', async () => {
+	const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
+	const { promise: isComplete, resolve: settle } = Promise.withResolvers<boolean>();
+	const { promise: reached, resolve: arrive } = Promise.withResolvers<void>();
+	files.service = (request) => {
+		request.on('error', () => settle(false));
+		request.on('end', () => settle(true));
+		request.resume();
+		arrive();
+	};
+	const token = partner.token({ scopes: ['files'] });
+	const request = files.request('PUT', '/files/f1', {
+		cert: partner.chain,
+		key: partner.key,
+		headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
+	});
+	request.on('error', () => {});
+	request.write('one');
+	await reached;
+	const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+	files.gateway.apply({
+		kind: 'token-revocation',
+		record: { jti: jtiOf(token), expiresAtSeconds: 4_000_000_000, revokedAtMs: 1 },
+	});
+	assert.equal(await isComplete, false);
+	const [response] = await answered;
+	assert.equal(response.statusCode, 401);
+	assert.equal((await files.entry('upload')).reason, 'token_revoked');
+	request.destroy();
+});
