@@ -220,7 +220,7 @@ test('an upload that the partner breaks off does not look complete to the servic
 		request.destroy();
 		assert.equal(await seen, false);
 		const entry = await files.entry('upload');
-		assert.deepEqual([entry.reason, entry.facts?.['aborted'], entry.facts?.['bytes_in']], ['client_closed', true, 4]);
+		assert.deepEqual([entry.reason, entry.facts?.['bytes_in']], ['client_closed', 4]);
 	}
 });
 

@@ -73,14 +73,15 @@ export class BodyStream extends Readable {
 	};
 
 	readonly #onError = (error: Error): void => {
-		const code = error instanceof BrokenBody ? error.code : 'malformed_request';
-		this.#end(fault(code, 'The body could not be read to its end.'));
+		// Any other error is that of a connection which is gone.
+		if (error instanceof BrokenBody) this.#end(fault(error.code, 'The body could not be read to its end.'));
+		else this.#end(CUT_SHORT);
 	};
 
 	readonly #onClose = (): void => {
 		if (this.readableEnded) return;
 		if (this.#exchange.request.readableEnded && !isCutShort(this.#exchange.request)) return;
-		this.#end(fault('malformed_request', 'The connection ended before the body did.'));
+		this.#end(CUT_SHORT);
 	};
 
 	#end(reason: Fault): void {
@@ -89,6 +90,8 @@ export class BodyStream extends Readable {
 		this.destroy(new Error(reason.code));
 	}
 }
+
+const CUT_SHORT = fault('client_closed', 'The connection ended before the body did.');
 
 /** The fault of a body above its bound. */
 export function bodyTooLarge(bytesMax: number): Fault {
