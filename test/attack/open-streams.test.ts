@@ -1,6 +1,6 @@
 // Threat: whoever opened a stream while it was allowed keeps it when it is not any more: a token that expires or is
-// revoked, a credential, client, partner or subscription that ends. Each cuts the stream, in both directions, within 50 ms
-// of the change, and the entry says why. Streams of others go on.
+// revoked, a credential, client, partner or subscription that ends. Each cuts the stream, in both directions, in the
+// turn in which the change is applied, and the entry says why. Streams of others go on.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -10,8 +10,8 @@ import { STOPPING } from '../../src/services/gateway/open-streams.ts';
 import { pause, startStreamGateway, type StreamGateway } from '../fixture/stream-gateway.ts';
 import type { TestPartner } from '../fixture/test-gateway.ts';
 
-/** 50 ms are the promise; the rest is for a machine that does other things as well. */
-const CUT_MS_MAX = 50 + 200;
+/** How long the two sides may take to hear of it, on a machine that does other things as well. */
+const CUT_MS_MAX = 2000;
 
 let files: StreamGateway;
 let other: TestPartner;
@@ -130,6 +130,7 @@ for (const { what, reason, change } of REVOCATIONS) {
 		const stream = await openStream(partner);
 		const revokedAt = performance.now();
 		files.gateway.apply(change(partner, stream.token));
+		assert.equal(files.gateway.streams.size, 1, 'cut before the change is confirmed');
 		const cutAfter = Math.max(await stream.serviceLost, await stream.partnerLost) - revokedAt;
 		assert.ok(cutAfter < CUT_MS_MAX, `cut after ${cutAfter.toFixed(0)} ms`);
 		assert.equal(stream.response.complete, false);

@@ -220,7 +220,9 @@ test('an upload that the partner breaks off does not look complete to the servic
 		request.destroy();
 		assert.equal(await seen, false);
 		const entry = await files.entry('upload');
-		assert.deepEqual([entry.reason, entry.facts?.['bytes_in']], ['client_closed', 4]);
+		// The loss of the connection is heard of first, or the end in the middle of the body.
+		assert.match(entry.reason ?? '', /^(?:client_closed|malformed_request)$/);
+		assert.equal(entry.facts?.['bytes_in'], 4);
 	}
 });
 
@@ -315,9 +317,9 @@ test('a stream ends at its longest time, however busy it is', async () => {
 		const timer = setInterval(() => response.write(': still here\n\n'), 100);
 		request.socket.on('close', () => clearInterval(timer));
 	};
-	const { isComplete } = await get('/events');
+	const { isComplete } = await get('/ticks');
 	assert.equal(isComplete, false);
-	assert.equal((await files.entry('events')).reason, 'stream_too_long');
+	assert.equal((await files.entry('ticks')).reason, 'stream_too_long');
 });
 
 test('an early answer reaches a partner who is still sending, and nothing of the rest becomes a request (T8)', async () => {
