@@ -59,9 +59,10 @@ const streamBytes = z.union([z.literal('unlimited'), byteSize(1, 1024 ** 4)]);
 const stream = z
 	.strictObject({
 		kind: z
-			.enum(['request', 'response', 'both'])
+			.enum(['request', 'response', 'both', 'websocket'])
 			.describe(
-				'Which body passes as it comes. Only bodies of media types other than JSON and forms do, such as ' +
+				'Which body passes as it comes; `websocket` = the operation is a WebSocket, opened by GET over HTTP/1.1, for which ' +
+					'the document declares a response 101. Only bodies of media types other than JSON and forms do, such as ' +
 					'`application/octet-stream`, `multipart/form-data` or `text/event-stream`; JSON is always taken in and held to ' +
 					'the contract. Refused where a mask or a resource in the body would be bypassed.',
 			),
@@ -76,6 +77,17 @@ const stream = z
 			.describe(
 				'Largest response body that streams, 1B to 1024GiB; a longer one is cut. Default: `responseBodyMax`. WARNING: ' +
 					'`unlimited` leaves it to the service, and to `timeMax`, how much a partner may take.',
+			),
+		messageMax: byteSize(1, 16 * MIB)
+			.prefault('1MiB')
+			.describe('Largest message of a WebSocket in either direction, 1B to 16MiB; a larger one ends it.'),
+		origins: z
+			.array(canonicalHttpsUrl())
+			.max(50)
+			.default([])
+			.describe(
+				'Origins of web pages that may open a WebSocket, such as `https://app.partner.example`. Programs send no ' +
+					'Origin and need not be listed.',
 			),
 		idleTimeout: durationMs(100, 3_600_000)
 			.prefault('1m')

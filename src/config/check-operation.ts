@@ -95,6 +95,8 @@ function readStream(draft: Draft, path: readonly PathStep[], of: OperationDraft)
 		kind: input.kind,
 		requestBytesMax: bound(input.requestMax ?? requestBodyMax),
 		responseBytesMax: bound(input.responseMax ?? responseBodyMax),
+		messageBytesMax: input.messageMax,
+		origins: input.origins,
 		idleTimeoutMs: input.idleTimeout,
 		timeMaxMs: input.timeMax,
 	};

@@ -151,6 +151,9 @@ export const FAULTS = {
 		retry: 'later',
 	},
 	// streams
+	upgrade_required: { owner: 'client', status: 426, title: 'A WebSocket must be opened here', retry: 'never' },
+	frames_invalid: { owner: 'client', status: 400, title: 'The frames are not those of a WebSocket', retry: 'never' },
+	message_too_large: { owner: 'client', status: 413, title: 'A message is too large', retry: 'never' },
 	stream_idle: { owner: 'client', status: 408, title: 'Nothing passed for too long', retry: 'later' },
 	stream_too_long: { owner: 'policy', status: 408, title: 'The stream reached its longest time', retry: 'later' },
 	gateway_stopping: { owner: 'platform', status: 503, title: 'The gateway is being stopped', retry: 'later' },

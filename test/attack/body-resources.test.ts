@@ -13,7 +13,7 @@ async function readerOf(from: string): Promise<(body: unknown) => unknown> {
 	const operation = api?.operations.find(({ id }) => id === 'createPayment');
 	assert.ok(api !== undefined && operation !== undefined);
 	const changed: Operation = { ...operation, resources: [{ type: 'account', from }] };
-	const upstream = { send: () => () => {}, stream: () => ({ resume() {}, abort() {} }) };
+	const upstream = { send: () => () => {}, stream: () => ({ resume() {}, abort() {} }), upgrade: () => () => {} };
 	const route = compileRoute(api, changed, { upstream, index: 0, details: undefined });
 	assert.ok(route.ok && route.value.readBodyResources !== undefined);
 	return route.value.readBodyResources;

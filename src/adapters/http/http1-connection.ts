@@ -86,6 +86,17 @@ export class Http1Connection {
 		return true;
 	}
 
+	/**
+	 * Gives the connection away, for another protocol on it; nothing is read as HTTP any more. Undefined when the client has
+	 * sent more than its request already.
+	 */
+	takeOver(): TLSSocket | undefined {
+		if (this.#waiting !== undefined || this.isClosing || this.gate.phase !== 'between') return undefined;
+		this.isClosing = true;
+		this.socket.removeAllListeners('data');
+		return this.socket;
+	}
+
 	/** Answers what is no request, records it, and ends the connection. */
 	refuse(refusal: Fault): void {
 		if (this.isClosing) return;

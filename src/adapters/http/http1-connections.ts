@@ -14,6 +14,8 @@ export type RequestListener = (
 	response: ServerResponse,
 	socket: TLSSocket,
 	expectsContinue: boolean,
+	/** Gives the connection away; there where the request has a field Upgrade. */
+	takeOver?: () => TLSSocket | undefined,
 ) => void;
 
 /** Milliseconds after which a connection that was ended by us is cut, whatever the client does. */
@@ -95,7 +97,8 @@ export class Http1Connections {
 	#serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
 		const connection = this.#open.get(request.socket)?.connection;
 		if (connection?.accept(request, response) === true) {
-			this.#listener(request, response, connection.socket, expectsContinue);
+			const takeOver = connection.gate.hasUpgrade ? () => connection.takeOver() : undefined;
+			this.#listener(request, response, connection.socket, expectsContinue, takeOver);
 		}
 	}
 }

@@ -12,10 +12,13 @@ import type {
 	UpstreamStream,
 	UpstreamStreamReceiver,
 	UpstreamStreamRequest,
+	UpstreamUpgradeReceiver,
+	UpstreamUpgradeRequest,
 } from '../../domain/api/upstream-client.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { type UpstreamIdentity, upstreamTlsOptions } from './upstream-connect.ts';
 import { answerTooLarge, describeFailure, isBrokenConnection, OVERLOADED, timedOut } from './upstream-failure.ts';
+import { UpstreamUpgrade } from './upstream-upgrade.ts';
 import { streamOptions, UpstreamStreamCall } from './upstream-stream.ts';
 
 /** Longest that an unused connection is kept, though the upstream announces more. */
@@ -82,6 +85,20 @@ class PooledUpstreamClient implements UpstreamClient {
 		});
 		this.#streamed.dispatch(streamOptions(request), call);
 		return call;
+	}
+
+	upgrade(request: UpstreamUpgradeRequest, receiver: UpstreamUpgradeReceiver): () => void {
+		if (this.#streams >= this.upstream.streamsMax) {
+			queueMicrotask(() => receiver.onUpstreamFault(OVERLOADED));
+			return doNothing;
+		}
+		this.#streams++;
+		let isOpen = true;
+		const upgrade = new UpstreamUpgrade(this.upstream, this.#identity, request, receiver, () => {
+			if (isOpen) this.#streams--;
+			isOpen = false;
+		});
+		return () => upgrade.abort();
 	}
 
 	/** Sends a call once more, on a connection of its own. */

@@ -6,7 +6,15 @@ import type { HttpMethod, OpenApiDocument } from './api.ts';
 import { explainStream, type StreamingOperation, type StreamRule } from './stream-rule.ts';
 
 function rule(kind: StreamRule['kind']): StreamRule {
-	return { kind, requestBytesMax: 1, responseBytesMax: 1, idleTimeoutMs: 1, timeMaxMs: 1 };
+	return {
+		kind,
+		requestBytesMax: 1,
+		responseBytesMax: 1,
+		messageBytesMax: 1,
+		origins: [],
+		idleTimeoutMs: 1,
+		timeMaxMs: 1,
+	};
 }
 
 const PLAIN: StreamingOperation = { method: 'POST', resources: [], masks: [] };
@@ -20,6 +28,13 @@ test('refuses to stream what a mask would have to change', () => {
 	assert.deepEqual(problems({ masks, stream: rule('request') }), []);
 	assert.deepEqual(problems({ masks, stream: rule('response') }), ['a response that streams cannot be masked']);
 	assert.deepEqual(problems({ masks, stream: rule('both') }), ['a response that streams cannot be masked']);
+});
+
+test('refuses a WebSocket that is not opened by GET, or that a mask would have to change', () => {
+	const masks = [{ path: '$..iban', method: 'iban' }] as const;
+	assert.deepEqual(problems({ method: 'GET', stream: rule('websocket') }), []);
+	assert.deepEqual(problems({ stream: rule('websocket') }), ['a WebSocket is opened by GET']);
+	assert.equal(problems({ method: 'GET', masks, stream: rule('websocket') }).length, 1);
 });
 
 test('refuses to stream a body that names a resource', () => {

@@ -3,10 +3,14 @@
 import type { HttpMethod, MaskRule, ResourceRule } from './api.ts';
 
 export interface StreamRule {
-	readonly kind: 'request' | 'response' | 'both';
+	readonly kind: 'request' | 'response' | 'both' | 'websocket';
 	/** Bounds of what passes in each direction; `STREAM_BYTES_UNLIMITED` for none. */
 	readonly requestBytesMax: number;
 	readonly responseBytesMax: number;
+	/** Bound of one message of a WebSocket. */
+	readonly messageBytesMax: number;
+	/** Values of the Origin field that a WebSocket may be opened with; without the field it may always. */
+	readonly origins: readonly string[];
 	/** Longest time in which nothing passes in either direction. */
 	readonly idleTimeoutMs: number;
 	/** Longest time of the stream as a whole; the token's expiry may end it earlier. */
@@ -57,7 +61,13 @@ export function explainStream({ method, resources, masks, stream }: StreamingOpe
 			});
 		}
 	}
-	if (streamsResponse(stream) && masks.length > 0) {
+	if (stream?.kind === 'websocket' && method !== 'GET') {
+		problems.push({
+			message: 'a WebSocket is opened by GET',
+			remedy: 'Choose the operation that the document has for it.',
+		});
+	}
+	if ((streamsResponse(stream) || stream?.kind === 'websocket') && masks.length > 0) {
 		problems.push({
 			message: 'a response that streams cannot be masked',
 			remedy: 'Do not stream the response, or expose the operation by an API without masks.',

@@ -1,5 +1,5 @@
 // Port: one internal service, spoken to over verified TLS. Its adapter owns the connections.
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Fault } from '../../kernel/faults.ts';
 
 /** Response fields by lower-case name. */
@@ -29,6 +29,18 @@ export interface UpstreamReceiver {
 	onUpstreamFault(fault: Fault): void;
 	/** Called before the call is sent again. */
 	onUpstreamRetry(): void;
+}
+
+/** The opening of a WebSocket. The fields of the handshake are made by the client. */
+export interface UpstreamUpgradeRequest extends Pick<UpstreamRequest, 'target' | 'headers' | 'responseBytesMax'> {
+	/** Subprotocols that are offered. */
+	readonly protocols: readonly string[];
+}
+
+/** Takes the outcome: exactly one of the methods is called, once, never before `upgrade` has returned. */
+export interface UpstreamUpgradeReceiver extends Omit<UpstreamReceiver, 'onUpstreamRetry'> {
+	/** The connection after an exact 101; the receiver owns it. `protocol` is one that was offered. */
+	onUpstreamUpgrade(socket: Duplex, protocol: string | undefined): void;
 }
 
 /** A call whose bodies pass as they come. It has a connection of its own and is never sent again. */
@@ -68,6 +80,8 @@ export interface UpstreamClient {
 	send(request: UpstreamRequest, receiver: UpstreamReceiver): () => void;
 	/** The receiver is never called before `stream` has returned. */
 	stream(request: UpstreamStreamRequest, receiver: UpstreamStreamReceiver): UpstreamStream;
+	/** Opens a WebSocket, on a connection of its own; counts as a stream. Gives a function that takes the call back. */
+	upgrade(request: UpstreamUpgradeRequest, receiver: UpstreamUpgradeReceiver): () => void;
 }
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);

@@ -96,6 +96,9 @@ function compile(
 	if (streamsResponse(operation.stream) && !hasOpaque) {
 		problems.push(`${place}: the response is to stream, and no response has a media type other than JSON`);
 	}
+	if (operation.stream?.kind === 'websocket' && !hasStatus(101)) {
+		problems.push(`${place}: a WebSocket is to be opened, and no response 101 is declared`);
+	}
 	return {
 		validateParameters: checkParameters,
 		isOpaqueRequest: requestBody.isOpaque,

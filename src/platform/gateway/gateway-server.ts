@@ -118,8 +118,8 @@ export async function openGatewayServer(
 		ticketKeys: Buffer.from(start.ticketKeys),
 		connectionsMax: start.connectionsMax,
 		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),
-		serve: (request, response, socket, expectsContinue) => {
-			handle(request, response, connectionOf(socket), expectsContinue);
+		serve: (request, response, socket, expectsContinue, takeOver) => {
+			handle(request, response, connectionOf(socket), expectsContinue, takeOver);
 		},
 		serveHttp2: (request, response, socket, expectsContinue) => {
 			handle(request, response, connectionOf(socket), expectsContinue);

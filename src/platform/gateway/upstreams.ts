@@ -28,6 +28,7 @@ export function createUpstreams(apis: readonly ApiVersion[], rootCa: string, ser
 			// Looked up per call, so that a new identity holds from the next request on.
 			return {
 				send: (request, receiver) => clientOf(shared, key).send(request, receiver),
+				upgrade: (request, receiver) => clientOf(shared, key).upgrade(request, receiver),
 				stream: (request, receiver) => clientOf(shared, key).stream(request, receiver),
 			};
 		},

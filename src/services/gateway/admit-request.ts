@@ -2,6 +2,7 @@
 // Host, `Transfer-Encoding: ,chunked`, several readings of a path), so the raw header list is judged here, before anything
 // else looks at the request. RFC 9112 and RFC 9113, narrowed; nothing is repaired, what is doubtful is refused.
 import { parseRequestTarget, TARGET_LENGTH_MAX } from '../../domain/api/request-target.ts';
+import { asksForWebSocket } from '../../domain/api/websocket-handshake.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { announcesBody } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
@@ -78,6 +79,11 @@ function admitFraming(exchange: Exchange, method: string, isHttp2: boolean): Fau
 		: encoding !== undefined || (length !== undefined && length !== '0');
 	if (exchange.hasBody && (method === 'GET' || method === 'HEAD' || method === 'OPTIONS')) {
 		return malformed(`A ${method} request has no body here.`, 'body on a safe method');
+	}
+	if (exchange.takeOver !== undefined && method === 'GET') {
+		exchange.asksForWebSocket = asksForWebSocket(headers.get('connection'), headers.get('upgrade'));
+		// Whether there is one to be had is for matchRoute to say.
+		if (exchange.asksForWebSocket && !headers.has('http2-settings') && !headers.has('expect')) return undefined;
 	}
 	if (!hasPlainConnection(headers.get('connection'))) {
 		return malformed('Connection may say close or keep-alive only.', 'Connection tokens');

@@ -2,6 +2,7 @@
 // stage fills its own part, later stages read it. No stage hangs anything else on it.
 import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
 import type { CallerProof } from '../../domain/api/api.ts';
+import type { Duplex } from 'node:stream';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
@@ -13,6 +14,7 @@ import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
 import type { AnswerStream } from './stream-relay.ts';
+import type { WebSocketRelay } from './websocket-relay.ts';
 
 /** Whom the request speaks for, once it is authenticated. */
 export interface Principal {
@@ -26,6 +28,12 @@ export interface Principal {
 /** How far the answer has come. */
 export type ExchangeState = 'open' | 'streaming' | 'answered' | 'aborted';
 
+/**
+ * Takes the connection of a request over, with everything that comes from now on; the answer is no longer HTTP's then.
+ * Undefined when the client has sent more than the request already.
+ */
+export type TakeOver = () => Duplex | undefined;
+
 export class Exchange {
 	readonly request: DownstreamRequest;
 	readonly response: DownstreamResponse;
@@ -36,6 +44,8 @@ export class Exchange {
 	readonly startedAtTick: number;
 	/** Whether the client waits for `100 Continue` before it sends the body. */
 	readonly expectsContinue: boolean;
+	/** Gives the connection away, where the request asks to speak another protocol on it. */
+	readonly takeOver: TakeOver | undefined;
 
 	// admitRequest
 	path = '';
@@ -43,6 +53,8 @@ export class Exchange {
 	/** Field values by lower-case name, of fields that came once; repeated list fields are joined with a comma. */
 	headers: ReadonlyMap<string, string> = NO_HEADERS;
 	hasBody = false;
+	/** Whether the request asks for a WebSocket and nothing else. */
+	asksForWebSocket = false;
 	/** Whether the request is one unambiguous HTTP request; after one that is not, the connection ends. */
 	isAdmitted = false;
 
@@ -102,6 +114,8 @@ export class Exchange {
 	answerBytes = 0;
 	/** The answer that passes on as it comes, instead of `answerBody`. */
 	answerStream: AnswerStream | undefined = undefined;
+	/** The WebSocket to the upstream, before and after the partner's side of it is open. */
+	webSocket: WebSocketRelay | undefined = undefined;
 
 	state: ExchangeState = 'open';
 	/** Takes back what runs for this exchange, such as the call to the upstream, when the client goes away. */
@@ -115,6 +129,7 @@ export class Exchange {
 		startedAtMs: number,
 		startedAtTick: number,
 		expectsContinue: boolean,
+		takeOver?: TakeOver,
 	) {
 		this.request = request;
 		this.response = response;
@@ -123,6 +138,7 @@ export class Exchange {
 		this.startedAtMs = startedAtMs;
 		this.startedAtTick = startedAtTick;
 		this.expectsContinue = expectsContinue;
+		this.takeOver = takeOver;
 	}
 }
 

@@ -6,6 +6,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import { forwardStream } from './forward-stream.ts';
+import { forwardWebSocket } from './forward-websocket.ts';
 import type { GatewayContext } from './snapshot.ts';
 import { continueTrace } from './trace-context.ts';
 
@@ -29,6 +30,7 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 	if (exchange.state === 'aborted') return Promise.resolve(NOT_FORWARDED);
 	exchange.forwarded = true;
 	exchange.attempts = 1;
+	if (exchange.asksForWebSocket) return forwardWebSocket(exchange, context, request);
 	if (route.operation.stream !== undefined) return forwardStream(exchange, context, request);
 	return new Promise((resolve) => {
 		exchange.abort = route.upstream.send(request, {

@@ -4,10 +4,12 @@ import type { Connection } from '../../domain/certificate/connection.ts';
 import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError } from '../../kernel/log.ts';
 import { abandonAnswer, type DownstreamRequest, type DownstreamResponse } from './downstream.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type TakeOver } from './exchange.ts';
+import { writeSwitch } from './forward-websocket.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
-import { recordExchange } from './record-exchange.ts';
+import { describeExchange, recordExchange } from './record-exchange.ts';
 import type { AnswerStream } from './stream-relay.ts';
+import type { WebSocketRelay } from './websocket-relay.ts';
 import { endAnswer, PREFLIGHT_STATUS, sendPreflight, sendProblem, sendResponse, sendStreamHead } from './send-answer.ts';
 import type { GatewayContext } from './snapshot.ts';
 
@@ -16,11 +18,12 @@ export type GatewayListener = (
 	response: DownstreamResponse,
 	connection: Connection,
 	expectsContinue: boolean,
+	takeOver?: TakeOver,
 ) => void;
 
 /** Makes the gateway. `pipeline` is the product's own table; tests pass a mutilated one to prove that each gate counts. */
 export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPELINE): GatewayListener {
-	return (request, response, connection, expectsContinue) => {
+	return (request, response, connection, expectsContinue, takeOver) => {
 		const exchange = new Exchange(
 			request,
 			response,
@@ -29,6 +32,7 @@ export function createGateway(context: GatewayContext, pipeline: Pipeline = PIPE
 			context.clock.nowMs(),
 			context.tick(),
 			expectsContinue,
+			takeOver,
 		);
 		// `close` comes once; `on` spares every request the wrapper that `once` makes.
 		response.on('close', () => {
@@ -84,7 +88,7 @@ function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | 
 	warn(exchange, context, outcome);
 	const recorded = recordExchange(exchange, context, outcome, status);
 	if (recorded === undefined) {
-		answer(exchange, outcome);
+		answer(exchange, context, outcome);
 		return;
 	}
 	recorded.then(
@@ -105,6 +109,28 @@ function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | 
 		},
 	);
 }
+
+/** Opens the partner's side of a WebSocket. Its opening is on record; its end becomes an entry of its own. */
+function openWebSocket(exchange: Exchange, context: GatewayContext, webSocket: WebSocketRelay): void {
+	exchange.state = 'streaming';
+	const socket = exchange.takeOver?.();
+	if (socket === undefined) {
+		// SECURITY: what was sent before the 101 was sent to somebody else. test/attack/websocket.test.ts
+		webSocket.cut(EARLY_FRAMES);
+		context.audit.recordBuffered(describeExchange(exchange, context, 'gateway.closed', EARLY_FRAMES, undefined));
+		exchange.state = 'answered';
+		abandonAnswer(exchange.response);
+		return;
+	}
+	socket.write(writeSwitch(exchange, webSocket));
+	webSocket.open(socket, (outcome) => {
+		exchange.state = exchange.state === 'aborted' ? 'aborted' : 'answered';
+		warn(exchange, context, outcome);
+		context.audit.recordBuffered(describeExchange(exchange, context, 'gateway.closed', outcome, undefined));
+	});
+}
+
+const EARLY_FRAMES = fault('frames_invalid', 'Send nothing before the connection is open.');
 
 /** Lets an answer stream; what became of it is recorded at its end. */
 function passAnswerOn(exchange: Exchange, context: GatewayContext, answerStream: AnswerStream): void {
@@ -158,7 +184,7 @@ function warn(exchange: Exchange, context: GatewayContext, outcome: Fault | unde
 
 function answerSafely(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
 	try {
-		answer(exchange, outcome);
+		answer(exchange, context, outcome);
 	} catch (thrown) {
 		reportBug(exchange, context, thrown);
 		abandonAnswer(exchange.response);
@@ -179,8 +205,14 @@ function isOfUpstream(outcome: Fault | undefined): boolean {
 	return outcome !== undefined && FAULTS[outcome.code].owner === 'upstream';
 }
 
-function answer(exchange: Exchange, outcome: Fault | undefined): void {
+function answer(exchange: Exchange, context: GatewayContext, outcome: Fault | undefined): void {
 	if (exchange.state !== 'open') return;
+	const { webSocket } = exchange;
+	if (webSocket !== undefined && outcome === undefined) {
+		openWebSocket(exchange, context, webSocket);
+		return;
+	}
+	webSocket?.cut(outcome ?? CLIENT_CLOSED);
 	exchange.state = 'answered';
 	if (outcome === undefined && exchange.isPreflight) sendPreflight(exchange);
 	else if (outcome === undefined) sendResponse(exchange);

@@ -4,16 +4,27 @@ import { preflightMethod } from './check-origin.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
 
+const NO_UPGRADE = fault('malformed_request', 'This gateway upgrades to no other protocol here.', {
+	internal: 'Upgrade',
+});
+const UPGRADE_REQUIRED = fault(
+	'upgrade_required',
+	'This operation is a WebSocket: open it with Upgrade, over HTTP/1.1.',
+);
+
 /** Finds the operation by method and path; fills `route` and `pathParameters`. */
 export function matchRoute(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	// A preflight asks for another request: its operation is that one's.
 	const method = preflightMethod(exchange) ?? exchange.request.method ?? '';
 	const match = context.routes.match(method, exchange.path);
 	if (match.kind === 'found') {
+		const isWebSocket = match.route.operation.stream?.kind === 'websocket';
+		if (isWebSocket !== exchange.asksForWebSocket) return isWebSocket ? UPGRADE_REQUIRED : NO_UPGRADE;
 		exchange.route = match.route;
 		exchange.pathParameters = match.parameters;
 		return undefined;
 	}
+	if (exchange.asksForWebSocket) return NO_UPGRADE;
 	if (match.kind === 'method-not-allowed') {
 		return fault('method_not_allowed', `This path answers to ${match.allowed.join(', ')}.`, {
 			members: { allow: match.allowed },

@@ -11,6 +11,7 @@ import type { GatewayContext } from './snapshot.ts';
 /** Protects the upstream's answer; fills `answerBody`. */
 export function protectResponse(exchange: Exchange, _context: GatewayContext): Fault | undefined {
 	const route = exchange.route as GatewayRoute;
+	if (exchange.webSocket !== undefined) return undefined;
 	const contentType = single(exchange.upstreamHeaders['content-type']);
 	if (exchange.upstreamHeaders['content-encoding'] !== undefined) {
 		return invalid('content-encoding that was not asked for');

@@ -31,7 +31,7 @@ function countFailure(exchange: Exchange, { sources, clock }: GatewayContext, ou
 export function describeExchange(
 	exchange: Exchange,
 	context: GatewayContext,
-	type: 'gateway.request' | 'gateway.intent',
+	type: 'gateway.request' | 'gateway.intent' | 'gateway.closed',
 	outcome: Fault | undefined,
 	status: number | undefined,
 ): AuditEntry {
@@ -49,8 +49,9 @@ export function describeExchange(
 		facts: {
 			aborted: exchange.state === 'aborted' ? true : undefined,
 			attempts: exchange.attempts > 1 ? exchange.attempts : undefined,
-			bytes_in: exchange.isBodyStreamed ? exchange.streamedBytes : exchange.body?.length,
-			bytes_out: status === undefined ? undefined : exchange.answerBytes,
+			bytes_in:
+				exchange.isBodyStreamed || exchange.webSocket !== undefined ? exchange.streamedBytes : exchange.body?.length,
+			bytes_out: status === undefined && type !== 'gateway.closed' ? undefined : exchange.answerBytes,
 			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
 			method: exchange.isPreflight ? exchange.request.method : (route?.operation.method ?? exchange.request.method),
 			operation: route?.operation.key,

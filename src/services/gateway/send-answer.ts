@@ -2,6 +2,7 @@
 // from nothing here as well; what the upstream sent under a name of ours never reaches the partner.
 import { FORWARDED_RESPONSE_HEADERS, isBodiless } from '../../domain/api/http-headers.ts';
 import { challengesOf } from './challenge.ts';
+import { WEBSOCKET_VERSION } from '../../domain/api/websocket-handshake.ts';
 import { FAULTS, type Fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
 import { closeAfterAnswer, flushHead } from './downstream.ts';
@@ -98,6 +99,8 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 		for (const challenge of challengesOf(exchange, outcome)) headers.push('www-authenticate', challenge);
 	}
 	if (outcome.retryAfterSeconds !== undefined) headers.push('retry-after', String(outcome.retryAfterSeconds));
+	if (outcome.code === 'upgrade_required')
+		headers.push('sec-websocket-version', WEBSOCKET_VERSION, 'upgrade', 'websocket', 'connection', 'Upgrade');
 	const allow = outcome.members?.['allow'];
 	if (Array.isArray(allow)) headers.push('allow', allow.join(', '));
 	if (closing) closeAfterAnswer(exchange.response);

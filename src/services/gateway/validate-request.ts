@@ -2,6 +2,7 @@
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
+import { checkHandshake } from './forward-websocket.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Holds the request to its contract; fills `bodyValue`. */
@@ -17,6 +18,7 @@ export function validateRequest(exchange: Exchange, _context: GatewayContext): F
 		header: (name: string) => headers.get(name),
 	};
 	if (exchange.isBodyStreamed) return contract.validateParameters(parameters);
+	if (exchange.asksForWebSocket) return checkHandshake(exchange) ?? contract.validateParameters(parameters);
 	const verdict = contract.validateRequest({
 		...parameters,
 		contentType: headers.get('content-type'),
