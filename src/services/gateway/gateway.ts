@@ -10,7 +10,14 @@ import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { describeExchange, recordExchange } from './record-exchange.ts';
 import type { AnswerStream } from './stream-relay.ts';
 import type { WebSocketRelay } from './websocket-relay.ts';
-import { endAnswer, PREFLIGHT_STATUS, sendPreflight, sendProblem, sendResponse, sendStreamHead } from './send-answer.ts';
+import {
+	endAnswer,
+	PREFLIGHT_STATUS,
+	sendPreflight,
+	sendProblem,
+	sendResponse,
+	sendStreamHead,
+} from './send-answer.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 export type GatewayListener = (
