@@ -183,7 +183,7 @@ for (const [what, fields, status] of [
 	test(`opens nothing for a handshake with ${what}`, async () => {
 		const answer = await raw(fields);
 		assert.equal(answer.status, status);
-		if (status === 426) assert.match(answer.text, /problem:upgrade_required/);
+		if (status === 426) assert.match(answer.text, /"urn:sallyport:problem:upgrade_required"/);
 		assert.equal(files.served.length, 0);
 		answer.close();
 	});

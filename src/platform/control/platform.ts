@@ -1,8 +1,6 @@
 // Composition root of the control thread: brings the whole platform up in the order in which its parts depend on each
 // other, and down in the reverse order. The platform is ready only when a request would be served and recorded.
 import { mkdir, writeFile } from 'node:fs/promises';
-import type { Server as HttpServer } from 'node:http';
-import { createServer as createProbe } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createKeyRing } from '../../adapters/keys/key-ring.ts';
@@ -32,19 +30,21 @@ import type { Secret } from '../../kernel/secret.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
 import type { TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
-import { openStore, type PlatformStore } from '../store/open-store.ts';
+import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
-import { createPrivateListener } from './private-listener.ts';
+import { closePrivately, createPrivateListener, listenPrivately } from './private-listener.ts';
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
 import { withStaple } from '../pki/staple.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { openSigningKeys } from './signing-keys.ts';
+import { recordUses, sweep } from './sweep.ts';
+import { refuseTakenPorts } from './taken-port.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 
 export interface PlatformOptions {
@@ -79,14 +79,6 @@ export class ConfigurationRefused extends Error {
 		super('the configuration does not load');
 		this.name = 'ConfigurationRefused';
 		this.problems = problems;
-	}
-}
-
-/** Thrown when a port is taken: `reusePort` would let two platforms share it in silence. */
-export class PortTaken extends Error {
-	constructor(host: string, port: number) {
-		super(`${host}:${port} is taken by another program. Stop it, or choose other ports.`);
-		this.name = 'PortTaken';
 	}
 }
 
@@ -465,27 +457,6 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	}
 }
 
-/** Forgets what has expired, so that store and memory stay bounded by what lives. */
-async function sweep(store: PlatformStore, directory: Directory, log: Log): Promise<void> {
-	try {
-		directory.forgetExpired(nowSeconds(systemClock));
-		await store.registry.revocations.deleteExpired(nowSeconds(systemClock));
-		await store.usedProofs.forgetStale(nowSeconds(systemClock));
-		await store.registry.idempotency.deleteExpired(systemClock.nowMs());
-	} catch (thrown) {
-		log.error('what has expired could not be removed from the store', describeError(thrown));
-	}
-}
-
-/** Writes down which credentials were used. What is lost in a crash is a minute of it, which nothing is decided from. */
-async function recordUses(store: PlatformStore, uses: CredentialUses, log: Log): Promise<void> {
-	try {
-		await store.registry.credentialUses.record(uses.take());
-	} catch (thrown) {
-		log.error('the last uses of credentials could not be stored', describeError(thrown));
-	}
-}
-
 /** A folder keeps the trust domain that it was made with: its certificates and its ledger name it. */
 function refuseForeignFolder(authorities: Authorities, trustDomain: string, dataDirectory: string): void {
 	const organization = /^O=(.*)$/m.exec(authorities.root.certificate.subject)?.[1];
@@ -494,44 +465,4 @@ function refuseForeignFolder(authorities: Authorities, trustDomain: string, data
 		`The data folder ${dataDirectory} belongs to the trust domain ${organization ?? '(unknown)'}, and the configuration ` +
 			`says ${trustDomain}. Give a folder of its own with --data.`,
 	);
-}
-
-interface Place {
-	readonly host: string;
-	readonly port: number;
-}
-
-async function refuseTakenPorts(configuration: Configuration): Promise<void> {
-	for (const listener of Object.values(configuration.listeners) as readonly (Place | undefined)[]) {
-		if (listener === undefined) continue;
-		const { host, port } = listener;
-		if (port !== 0) await refuseTakenPort(host, port);
-	}
-}
-
-function refuseTakenPort(host: string, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		const probe = createProbe();
-		probe.once('error', (error: NodeJS.ErrnoException) => {
-			reject(error.code === 'EADDRINUSE' ? new PortTaken(host, port) : error);
-		});
-		probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
-	});
-}
-
-function listenPrivately(server: HttpServer, host: string, port: number): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once('error', reject);
-		server.listen(port, host, () => {
-			server.removeListener('error', reject);
-			resolve();
-		});
-	});
-}
-
-function closePrivately(server: HttpServer): Promise<void> {
-	return new Promise((resolve) => {
-		server.close(() => resolve());
-		server.closeAllConnections();
-	});
 }

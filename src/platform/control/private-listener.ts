@@ -43,3 +43,22 @@ export function createPrivateListener(options: PrivateListenerOptions): Server {
 	server.maxConnections = 256;
 	return server;
 }
+
+/** Listens; resolves when it does. */
+export function listenPrivately(server: Server, host: string, port: number): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once('error', reject);
+		server.listen(port, host, () => {
+			server.removeListener('error', reject);
+			resolve();
+		});
+	});
+}
+
+/** Takes no more connections and cuts those that are open. */
+export function closePrivately(server: Server): Promise<void> {
+	return new Promise((resolve) => {
+		server.close(() => resolve());
+		server.closeAllConnections();
+	});
+}
