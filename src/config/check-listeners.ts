@@ -1,7 +1,8 @@
 // Where the platform listens: no two listeners in one place, names that fit, the owner's certificates.
-import type { Configuration, TlsListener } from './configuration.ts';
+import type { PathStep } from './config-problem.ts';
+import type { Configuration, OwnCertificate, TlsListener } from './configuration.ts';
 import type { TlsListenerInput } from './configuration-schema.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, refuseRepeats } from './draft.ts';
 import { readIdentity } from './identity-files.ts';
 import { protectionOf } from './source-settings.ts';
 
@@ -37,10 +38,42 @@ export async function checkListeners(draft: Draft): Promise<Configuration['liste
 
 async function readListener(draft: Draft, name: (typeof TLS_LISTENERS)[number]): Promise<TlsListener> {
 	const listener: TlsListenerInput = draft.input.listeners[name];
-	const certificate = await readIdentity(draft, ['listeners', name], listener, listener.names);
-	const { host, port, names } = listener;
-	const protection = protectionOf(listener);
-	return { host, port, names, protection, ...(certificate === undefined ? undefined : { certificate }) };
+	const { host, port, names, timeouts } = listener;
+	refuseRepeats(draft, ['listeners', name, 'names'], [...names, ...listener.certificates.flatMap((one) => one.names)]);
+	const certificate = await readOwnCertificate(draft, ['listeners', name], listener, names);
+	const certificates: TlsListener['certificates'][number][] = [];
+	for (const [index, one] of listener.certificates.entries()) {
+		const read = await readOwnCertificate(draft, ['listeners', name, 'certificates', index], one, one.names);
+		if (read !== undefined) certificates.push({ ...read, names: one.names });
+	}
+	return {
+		host,
+		port,
+		names,
+		protection: protectionOf(listener),
+		...(certificate === undefined ? undefined : { certificate }),
+		certificates,
+		postQuantum: listener.tls.postQuantum,
+		timeouts: {
+			handshakeMs: timeouts.handshake,
+			headersMs: timeouts.headers,
+			bodyMs: timeouts.body,
+			answerMs: timeouts.answer,
+			idleMs: timeouts.idle,
+		},
+		http2: name === 'gateway' && draft.input.listeners.gateway.http2,
+	};
+}
+
+async function readOwnCertificate(
+	draft: Draft,
+	path: readonly PathStep[],
+	files: { readonly certificateFile?: string | undefined; readonly keyFile?: string | undefined },
+	names: readonly string[],
+): Promise<OwnCertificate | undefined> {
+	const identity = await readIdentity(draft, path, files, names);
+	if (identity === undefined || files.certificateFile === undefined || files.keyFile === undefined) return undefined;
+	return { ...identity, certificateFile: draft.resolve(files.certificateFile), keyFile: draft.resolve(files.keyFile) };
 }
 
 function refuseSharedPorts(draft: Draft): void {

@@ -17,45 +17,52 @@ import {
 	scope,
 	title,
 } from './schema-field.ts';
+import { http2Field, tlsListenerFields } from './listener-schema.ts';
 import { listenerProtectionFields, sourcesSchema } from './source-schema.ts';
 
 const port = z.int().min(0).max(65_535);
 
-function tlsListener(hostDefault: string, portDefault: number, what: string) {
-	return z
-		.strictObject({
-			host: listenAddress()
-				.default(hostDefault)
-				.describe(`Address to listen at. Default \`${hostDefault}\`; 0.0.0.0 = every IPv4 address of the machine.`),
-			port: port.default(portDefault).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
-			names: z
-				.array(hostName())
-				.min(1)
-				.max(50)
-				.default(['localhost'])
-				.describe(
-					'Host names by which this listener is reached. A request for another host is refused with 421, and the ' +
-						'certificate holds these names.',
-				),
-			certificateFile: filePath()
-				.optional()
-				.describe(
-					'PEM file with the certificate chain, leaf first. Needs `keyFile`. Default: issued by the CA of the platform.',
-				),
-			keyFile: filePath()
-				.optional()
-				.describe('PEM file with the private key of `certificateFile`, not encrypted, readable by nobody else.'),
-			...listenerProtectionFields,
-		})
-		.prefault({})
-		.describe(what);
+function tlsListener(hostDefault: string, portDefault: number) {
+	return z.strictObject({
+		host: listenAddress()
+			.default(hostDefault)
+			.describe(`Address to listen at. Default \`${hostDefault}\`; 0.0.0.0 = every IPv4 address of the machine.`),
+		port: port.default(portDefault).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
+		names: z
+			.array(hostName())
+			.min(1)
+			.max(50)
+			.default(['localhost'])
+			.describe(
+				'Host names by which this listener is reached. A request for another host is refused with 421, and the ' +
+					'certificate holds these names.',
+			),
+		certificateFile: filePath()
+			.optional()
+			.describe(
+				'PEM file with the certificate chain, leaf first. Needs `keyFile`. Default: issued by the CA of the platform. ' +
+					'Read again when it changes.',
+			),
+		keyFile: filePath()
+			.optional()
+			.describe('PEM file with the private key of `certificateFile`, not encrypted, readable by nobody else.'),
+		...tlsListenerFields,
+		...listenerProtectionFields,
+	});
 }
 
 const listeners = z
 	.strictObject({
-		gateway: tlsListener('0.0.0.0', 8443, 'The gateway: where partners call the APIs.'),
-		authorizationServer: tlsListener('0.0.0.0', 8444, 'The authorization server: where partners get access tokens.'),
-		admin: tlsListener('127.0.0.1', 8445, 'The admin API. Keep it on a network that partners cannot reach.'),
+		gateway: tlsListener('0.0.0.0', 8443)
+			.extend({ http2: http2Field })
+			.prefault({})
+			.describe('The gateway: where partners call the APIs.'),
+		authorizationServer: tlsListener('0.0.0.0', 8444)
+			.prefault({})
+			.describe('The authorization server: where partners get access tokens.'),
+		admin: tlsListener('127.0.0.1', 8445)
+			.prefault({})
+			.describe('The admin API. Keep it on a network that partners cannot reach.'),
 		private: z
 			.strictObject({
 				host: listenAddress()
@@ -194,7 +201,7 @@ export type ConfigurationInput = z.output<typeof configurationSchema>;
 export type ApiInput = ConfigurationInput['apis'][string];
 
 /** One TLS listener of it. */
-export type TlsListenerInput = ConfigurationInput['listeners']['gateway'];
+export type TlsListenerInput = ConfigurationInput['listeners']['admin'];
 
 /** The JSON Schema (2020-12) of the configuration file, for editors. */
 export function configurationJsonSchema(): object {

@@ -17,8 +17,37 @@ export interface TlsListener {
 	/** Host names (lower case, no port) that are served here; the certificate of the platform CA names them all. */
 	readonly names: readonly string[];
 	readonly protection: ListenerProtection;
-	/** Certificate chain and key (PEM) of the owner; undefined = issued by the platform CA. */
-	readonly certificate?: { readonly chain: string; readonly key: string };
+	/** Certificate of the owner for `names`; undefined = issued by the platform CA. */
+	readonly certificate?: OwnCertificate;
+	/** Certificates of the owner for further names, which are served here as well. */
+	readonly certificates: readonly (OwnCertificate & { readonly names: readonly string[] })[];
+	readonly postQuantum: 'prefer' | 'require';
+	readonly timeouts: ListenerTimes;
+	readonly http2: boolean;
+}
+
+/** A certificate that the owner brings along. */
+export interface OwnCertificate {
+	/** Chain (leaf first) and key, PEM. */
+	readonly chain: string;
+	readonly key: string;
+	/** Absolute paths from which both are read again. */
+	readonly certificateFile: string;
+	readonly keyFile: string;
+}
+
+/** How long the clients of a listener are waited for, in milliseconds. */
+export interface ListenerTimes {
+	readonly handshakeMs: number;
+	readonly headersMs: number;
+	readonly bodyMs: number;
+	readonly answerMs: number;
+	readonly idleMs: number;
+}
+
+/** All host names that a listener serves. */
+export function servedNames(listener: TlsListener): readonly string[] {
+	return [...listener.names, ...listener.certificates.flatMap(({ names }) => names)];
 }
 
 /** Settings of the certificates that the platform issues. */

@@ -12,6 +12,7 @@ import { issuePlatformCertificate } from '../domain/certificate/issue-platform-c
 import { ManualClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
 import { unwrap } from '../kernel/result.ts';
+import { servedNames } from './configuration.ts';
 import { type LoadedConfiguration, loadConfigurationText } from './load-configuration.ts';
 
 const authorities = await createAuthorities();
@@ -73,6 +74,24 @@ test('reads the certificate and key of a listener and of an upstream', async (co
 	const upstream = loaded.configuration.apis[0]?.upstream;
 	assert.equal(upstream?.ca, authorities.root.certificatePem);
 	assert.equal(upstream?.key, key);
+});
+
+test('reads certificates for further names, each name once in a listener', async (context) => {
+	const folder = createConfigurationFolder((cleanUp) => context.after(cleanUp));
+	writeIdentity(folder);
+	const further = (names: string) =>
+		replaceOnce(
+			CONFIGURATION_YAML,
+			NAMES,
+			`port: 8443, names: [api.example], certificates: [{ names: [${names}], certificateFile: tls/chain.pem, keyFile: tls/key.pem }]`,
+		);
+	const { gateway } = unwrap(await load(folder, further('localhost'))).configuration.listeners;
+	assert.deepEqual(servedNames(gateway), ['api.example', 'localhost']);
+	assert.equal(gateway.certificates[0]?.key, key);
+	assert.equal(gateway.certificate, undefined);
+	const refused = await refusalsOf(folder, further('localhost, api.example'));
+	assert.ok(refused.some(([, message]) => message === '"api.example" is listed twice'));
+	assert.ok(refused.some(([, message]) => message === 'the certificate does not hold the name api.example'));
 });
 
 test('refuses a certificate file without its key file', async (context) => {

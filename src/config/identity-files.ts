@@ -3,7 +3,9 @@
 // strictly than what partners show.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isDnsName } from '../domain/certificate/host-name.ts';
-import type { PathStep } from './config-problem.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { fail, ok, type Result } from '../kernel/result.ts';
+import { type PathStep, ProblemList } from './config-problem.ts';
 import type { Draft } from './draft.ts';
 import { readTextFile } from './read-files.ts';
 
@@ -12,6 +14,9 @@ export interface Identity {
 	readonly chain: string;
 	readonly key: string;
 }
+
+/** What reading a certificate needs of a configuration on its way through the checks. */
+type Reading = Pick<Draft, 'problems' | 'warnings' | 'clock' | 'resolve'>;
 
 const PEM_BYTES_MAX = 256 * 1024;
 const CERTIFICATES_MAX = 200;
@@ -23,7 +28,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CE
  * something is wrong with them. The certificate must hold all `names`.
  */
 export async function readIdentity(
-	draft: Draft,
+	draft: Reading,
 	path: readonly PathStep[],
 	files: { readonly certificateFile?: string | undefined; readonly keyFile?: string | undefined },
 	names: readonly string[],
@@ -63,9 +68,31 @@ export async function readIdentity(
 	return { chain: certificates.map(String).join(''), key: key.pem };
 }
 
+/**
+ * Reads a certificate and its key again from absolute paths, as strictly as the configuration does. Fails with what is
+ * wrong with them, for the log.
+ */
+export async function rereadIdentity(
+	files: { readonly certificateFile: string; readonly keyFile: string },
+	names: readonly string[],
+	clock: Clock,
+): Promise<Result<Identity, string>> {
+	const locator = { file: files.certificateFile, locate: () => ({ line: 1, column: 1 }) };
+	const problems = new ProblemList(locator);
+	const reading: Reading = { problems, warnings: new ProblemList(locator), clock, resolve: (path) => path };
+	const identity = await readIdentity(reading, [], files, names);
+	if (identity !== undefined && problems.isEmpty) return ok(identity);
+	return fail(
+		problems
+			.list()
+			.map(({ message }) => message)
+			.join('; '),
+	);
+}
+
 /** Reads a bundle of authorities that a peer's certificate may come from; undefined when something is wrong with it. */
 export async function readAuthorities(
-	draft: Draft,
+	draft: Reading,
 	path: readonly PathStep[],
 	file: string,
 ): Promise<string | undefined> {
@@ -84,7 +111,7 @@ export async function readAuthorities(
 }
 
 async function readCertificates(
-	draft: Draft,
+	draft: Reading,
 	path: readonly PathStep[],
 	file: string,
 ): Promise<readonly X509Certificate[] | undefined> {
@@ -125,7 +152,7 @@ function parseCertificate(pem: string): X509Certificate | undefined {
 	}
 }
 
-function judgeValidity(draft: Draft, path: readonly PathStep[], certificate: X509Certificate): void {
+function judgeValidity(draft: Reading, path: readonly PathStep[], certificate: X509Certificate): void {
 	const now = draft.clock.nowMs();
 	const from = certificate.validFromDate.getTime();
 	const to = certificate.validToDate.getTime();
@@ -147,7 +174,7 @@ function judgeValidity(draft: Draft, path: readonly PathStep[], certificate: X50
 	}
 }
 
-function judgeKey(draft: Draft, path: readonly PathStep[], key: KeyObject): void {
+function judgeKey(draft: Reading, path: readonly PathStep[], key: KeyObject): void {
 	const bits = key.asymmetricKeyDetails?.modulusLength;
 	if (bits !== undefined && bits < 2048) {
 		draft.problems.add(path, `an RSA key of ${bits} bits is too short`, 'Use P-256, or RSA with 2048 bits and more.');
@@ -159,7 +186,7 @@ function describe(certificate: X509Certificate): string {
 }
 
 async function readPrivateKey(
-	draft: Draft,
+	draft: Reading,
 	path: readonly PathStep[],
 	file: string,
 ): Promise<{ readonly key: KeyObject; readonly pem: string } | undefined> {

@@ -32,6 +32,7 @@ function judge(socket: TLSSocket, verifier: ClientCertificateVerifier, clock: Cl
 		peerAddress: facts.peerAddress,
 		proxyFields: facts.proxyFields,
 		serverName: facts.serverName,
+		keyExchange: facts.keyExchange,
 		certificate: facts.certificate === undefined ? undefined : verifier.verify(facts.certificate, clock.nowMs()),
 		thumbprint: facts.certificate === undefined ? undefined : certificateThumbprint(facts.certificate),
 	};

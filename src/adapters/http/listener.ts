@@ -1,13 +1,13 @@
 // A TLS listener: takes TCP connections, lets a guard look at each of them before TLS begins, and hands what passes the
 // handshake to HTTP. Bounded in connections and in time; every listener of the platform is made here.
 import { createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
 import type { StallTimeouts } from './connection-watch.ts';
 import type { RefusalListener } from './http1-connection.ts';
 import { Http1Connections, type RequestListener } from './http1-connections.ts';
 import { type Http2RequestListener, Http2Sessions } from './http2-sessions.ts';
 import { type ConnectionSource, connectionBelow, rememberSource } from './peer-facts.ts';
-import { secureContextOptions, type ServerIdentity } from './tls-context.ts';
+import type { NamedIdentity, ServerIdentity } from './tls-context.ts';
+import { createTlsEndpoint, type TlsEndpointOptions } from './tls-endpoint.ts';
 
 /**
  * Looks at a TCP connection before TLS begins. It calls `pass`, at once or later, to let the connection in, with the
@@ -20,12 +20,7 @@ export interface ListenerTimeouts extends StallTimeouts {
 	readonly handshakeMs: number;
 }
 
-export interface ListenerOptions {
-	readonly identity: ServerIdentity;
-	/** Authorities that are named to the client when its certificate is asked for (PEM). */
-	readonly clientAuthorities: readonly string[];
-	/** Session ticket keys, 48 bytes, the same in all threads of a listener. */
-	readonly ticketKeys?: Buffer;
+export interface ListenerOptions extends TlsEndpointOptions {
 	/** Most connections at once; further ones are closed as they come. Default 10,000. */
 	readonly connectionsMax?: number;
 	readonly guard?: ConnectionGuard;
@@ -41,8 +36,10 @@ export interface ListenerOptions {
 export interface Listener {
 	/** Listens; resolves with the port. `isShared` lets several threads of this process listen on the same port. */
 	listen(host: string, port: number, isShared: boolean): Promise<number>;
-	/** Shows another certificate from the next handshake on; open connections live on. */
-	replaceIdentity(identity: ServerIdentity): void;
+	/** Shows other certificates from the next handshake on; open connections live on. */
+	replaceIdentity(identity: ServerIdentity, certificates?: readonly NamedIdentity[]): void;
+	/** Seals session tickets with other keys (48 bytes); tickets under the old ones are worth nothing from now on. */
+	setTicketKeys(keys: Buffer): void;
 	/** Names other authorities to clients from the next handshake on. */
 	replaceClientAuthorities(clientAuthorities: readonly string[]): void;
 	/** Takes no more connections, lets running requests end for at most `graceMs`, then cuts what is left. */
@@ -63,7 +60,6 @@ const DRAIN_MS = 25;
 /** Makes a listener; it takes connections once `listen` is called. */
 export function createListener(options: ListenerOptions): Listener {
 	const timeouts = { ...TIMEOUTS, ...options.timeouts };
-	let { identity, clientAuthorities } = options;
 	const http1 = new Http1Connections(timeouts, options.serve, options.onRefusal);
 	const http2 =
 		options.serveHttp2 === undefined ? undefined : new Http2Sessions(timeouts, options.serveHttp2, options.onRefusal);
@@ -72,28 +68,13 @@ export function createListener(options: ListenerOptions): Listener {
 		http1.look(nowMs, stepMs);
 		http2?.look(nowMs, stepMs);
 	});
-	const tls = createTlsServer({
-		...secureContextOptions(options.identity, options.clientAuthorities),
-		...(options.ticketKeys === undefined ? undefined : { ticketKeys: options.ticketKeys }),
-		requestCert: true,
-		rejectUnauthorized: false,
-		ALPNProtocols: http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'],
-		handshakeTimeout: timeouts.handshakeMs,
-	});
-	// A client that asks for the revocation of our certificate gets it in the handshake, where we have an answer (RFC 6066 §8).
-	tls.on('OCSPRequest', (_certificate, _issuer, answer) => {
-		const { staple } = identity;
-		// Node's types want a buffer; nothing is said by null.
-		answer(null, (staple === undefined ? null : Buffer.from(staple)) as Buffer);
-	});
-	tls.on('secureConnection', (socket) => {
+	const protocols = http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'];
+	const tls = createTlsEndpoint(options, protocols, timeouts.handshakeMs, (socket) => {
 		const below = connectionBelow(socket);
 		if (below !== undefined) options.onSecured?.(below);
 		if (http2 !== undefined && socket.alpnProtocol === 'h2') http2.take(socket);
 		else http1.take(socket);
 	});
-	// A handshake that fails is the client's affair; it has been told by an alert.
-	tls.on('tlsClientError', (_error, socket) => socket.destroy());
 	const tcp = createTcpServer({ noDelay: true }, (socket) => {
 		connected.add(socket);
 		socket.once('close', () => connected.delete(socket));
@@ -102,7 +83,7 @@ export function createListener(options: ListenerOptions): Listener {
 		const pass = (source?: ConnectionSource): void => {
 			if (socket.destroyed) return;
 			if (source !== undefined) rememberSource(socket, source);
-			tls.emit('connection', socket);
+			tls.begin(socket);
 		};
 		if (options.guard === undefined) pass();
 		else options.guard(socket, pass);
@@ -110,14 +91,9 @@ export function createListener(options: ListenerOptions): Listener {
 	tcp.maxConnections = options.connectionsMax ?? 10_000;
 	return {
 		listen: (host, port, isShared) => listenOn(tcp, host, port, isShared),
-		replaceIdentity(replacement) {
-			identity = replacement;
-			tls.setSecureContext(secureContextOptions(identity, clientAuthorities));
-		},
-		replaceClientAuthorities(replacement) {
-			clientAuthorities = replacement;
-			tls.setSecureContext(secureContextOptions(identity, clientAuthorities));
-		},
+		replaceIdentity: (identity, certificates = []) => tls.replaceIdentity(identity, certificates),
+		setTicketKeys: (keys) => tls.setTicketKeys(keys),
+		replaceClientAuthorities: (authorities) => tls.replaceClientAuthorities(authorities),
 		close: (graceMs) =>
 			new Promise((resolve) => {
 				http1.endIdle();

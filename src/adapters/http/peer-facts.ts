@@ -20,11 +20,19 @@ export interface PeerFacts {
 	readonly peerAddress: string | undefined;
 	readonly proxyFields: readonly ProxyField[] | undefined;
 	readonly serverName: string | undefined;
+	/** Version of TLS and group of the key exchange, such as `TLSv1.3 X25519MLKEM768`. */
+	readonly keyExchange: string | undefined;
 	/** DER of the certificate that the client presented and proved to hold the key of; undefined for none. */
 	readonly certificate: Buffer | undefined;
 }
 
 const sources = new WeakMap<Socket, ConnectionSource>();
+const keyExchanges = new WeakMap<Socket, string>();
+
+/** Remembers, for a TLS connection, its version of TLS and the group of its key exchange. */
+export function rememberKeyExchange(connection: Socket, description: string): void {
+	keyExchanges.set(connection, description);
+}
 
 /** Remembers, for a TCP connection that is yet to speak TLS, where a trusted hop says that it comes from. */
 export function rememberSource(connection: Socket, source: ConnectionSource): void {
@@ -61,6 +69,7 @@ export function readPeerFacts(socket: TLSSocket): PeerFacts {
 		peerAddress: sourceOf(socket)?.peerAddress,
 		proxyFields: sourceOf(socket)?.fields,
 		serverName: typeof serverName === 'string' ? serverName.toLowerCase() : undefined,
+		keyExchange: keyExchanges.get(socket),
 		certificate: socket.getPeerX509Certificate()?.raw,
 	};
 }

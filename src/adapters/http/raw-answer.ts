@@ -2,11 +2,21 @@
 import { STATUS_CODES } from 'node:http';
 import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 export const MALFORMED = fault('malformed_request', 'Send one well-formed HTTP/1.1 request.');
 export const NO_TUNNEL = fault('method_not_implemented', 'This server opens no tunnels.');
 export const TOO_MANY_FIELDS = fault('header_fields_too_large', 'Keep the header fields under 16 KiB.');
+export const MISDIRECTED = fault('misdirected_request', 'The Host header field names no host of this connection.');
 export const TOO_SLOW = fault('request_timeout', 'Send the whole request without long pauses.');
+
+function securityLines(): string[] {
+	const lines: string[] = [];
+	for (let index = 0; index < SECURITY_HEADERS.length; index += 2) {
+		lines.push(`${SECURITY_HEADERS[index]}: ${SECURITY_HEADERS[index + 1]}`);
+	}
+	return lines;
+}
 
 /** Writes the answer to a fault out as HTTP/1.1, ready for the socket. The connection ends with it. */
 export function writeRawAnswer(refusal: Fault, requestId: string): string {
@@ -18,9 +28,7 @@ export function writeRawAnswer(refusal: Fault, requestId: string): string {
 		`content-type: ${PROBLEM_MEDIA_TYPE}`,
 		`content-length: ${Buffer.byteLength(body)}`,
 		'cache-control: no-store',
-		'strict-transport-security: max-age=31536000; includeSubDomains',
-		'x-content-type-options: nosniff',
-		"content-security-policy: default-src 'none'; frame-ancestors 'none'",
+		...securityLines(),
 		'connection: close',
 		'',
 		body,

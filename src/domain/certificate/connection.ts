@@ -13,6 +13,8 @@ export interface Connection {
 	readonly proxyFields?: readonly ProxyField[] | undefined;
 	/** Server name indication, lower case; undefined when the client sent none. */
 	readonly serverName: string | undefined;
+	/** Version of TLS and group of the key exchange, such as `TLSv1.3 X25519MLKEM768`. */
+	readonly keyExchange?: string | undefined;
 	/** The verdict on the client certificate at the time of the handshake; undefined when none was presented. */
 	readonly certificate: Result<VerifiedCertificate, Fault> | undefined;
 	/**

@@ -11,6 +11,7 @@ import { renderSourceMetrics } from '../../adapters/telemetry/source-metrics.ts'
 import { renderCredentialMetrics } from '../../adapters/telemetry/credential-metrics.ts';
 import { createReplayTable } from '../../adapters/replay/shared-replay-guard.ts';
 import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
+import { createHandshakeCounts, renderHandshakeCounts } from '../../adapters/telemetry/handshake-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
@@ -28,7 +29,7 @@ import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
-import type { TlsIdentity } from '../gateway/messages.ts';
+import type { ListenerIdentity, TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
@@ -36,6 +37,7 @@ import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
+import { createOwnCertificates } from './own-certificates.ts';
 import { closePrivately, createPrivateListener, listenPrivately } from './private-listener.ts';
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
@@ -46,6 +48,8 @@ import { openSigningKeys } from './signing-keys.ts';
 import { recordUses, sweep } from './sweep.ts';
 import { refuseTakenPorts } from './taken-port.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
+import type { Services } from './services.ts';
+import { createTicketKeys } from './ticket-keys.ts';
 
 export interface PlatformOptions {
 	readonly configurationFile: string;
@@ -89,6 +93,8 @@ const SOURCES_MAX = 1 << 16;
 /** DPoP proofs in each 32 seconds that can be remembered: 8,000 a second, in 32 MiB of which only what is used is real. */
 const REPLAYS_MAX = 1 << 18;
 const IDENTITY_CHECK_MS = 6 * 3_600_000;
+/** How soon a certificate whose file was changed is shown. */
+const CERTIFICATE_REREAD_MS = 10_000;
 const SWEEP_MS = 60_000;
 /** Of an X.520 organization name, which is where the root keeps the trust domain. */
 const ORGANIZATION_LENGTH_MAX = 64;
@@ -221,14 +227,26 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	});
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
+	const handshakes = createHandshakeCounts(configuration.gatewayThreads);
 	const limits = createLimitTable(LIMIT_COUNTERS_MAX, systemClock, systemRandom.bytes(4).readInt32LE());
 	const sources = createSharedSources(configuration.sources, SOURCES_MAX, systemClock, systemRandom.bytes(16));
 	const replays = createReplayTable(REPLAYS_MAX, systemRandom.bytes(32));
 	const replaysSinceSeconds = nowSeconds(systemClock);
-	const ticketKeys = systemRandom.bytes(48);
+	// The services are there a moment later than the keys.
+	const laterServices: { current?: Services } = {};
+	const ticketKeys = createTicketKeys(systemRandom, (keys) => {
+		gateways.replaceTicketKeys(keys);
+		laterServices.current?.replaceTicketKeys();
+	});
+	undo.push(() => Promise.resolve(ticketKeys.close()));
 	// Every gateway thread listens, and so do the authorization server, the admin API and the public listener.
 	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 3);
 	const { listeners } = configuration;
+	const ownCertificates = {
+		gateway: createOwnCertificates('gateway', listeners.gateway, systemClock, log),
+		authorizationServer: createOwnCertificates('authorizationServer', listeners.authorizationServer, systemClock, log),
+		admin: createOwnCertificates('admin', listeners.admin, systemClock, log),
+	};
 	let listener = await identityOf('gateway');
 	let service = await provideServiceIdentity('gateway', identities);
 	let port = listeners.gateway.port;
@@ -252,12 +270,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					service,
 					rootCa,
 					partnerAuthorities: authorities.trusted('partner-issuing').map(({ certificatePem }) => certificatePem),
-					ticketKeys,
+					ticketKeys: ticketKeys.current(),
 					connectionsMax,
 					ledger: ledgerPort,
 					limits,
 					sources,
 					metrics,
+					handshakes,
 				},
 				transfer: [ledgerPort],
 			};
@@ -282,6 +301,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		store.registry,
 		directory,
 		async (changes) => {
+			ticketKeys.replaceFor(changes);
 			publicListener?.tell(changes);
 			const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
 			for (const authority of added) {
@@ -328,6 +348,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		log,
 	});
 	undo.push(() => services.close(0));
+	laterServices.current = services;
 	await writeOperatorSettings(dataDirectory, `https://${listeners.admin.names[0]}:${services.adminPort}`);
 
 	// Step 6: the private listener, last; it says ready only when whoever started the platform has prepared it.
@@ -353,6 +374,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void signingKeys.maintain(publisher);
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
+		setInterval(() => void rereadCertificates(), CERTIFICATE_REREAD_MS),
 	];
 	for (const timer of timers) timer.unref();
 
@@ -398,6 +420,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	function renderMetrics(): string {
 		return [
 			renderRequestMetrics(metrics),
+			renderHandshakeCounts(handshakes),
 			renderSourceMetrics(sourceTable.counts(systemClock.nowMs())),
 			renderKeyMetrics(keyRing.states()),
 			renderCredentialMetrics(directory.credentials(), systemClock.nowMs()),
@@ -419,11 +442,21 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		});
 	}
 
-	async function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<TlsIdentity> {
-		const { certificate, names } = listeners[name];
-		if (certificate !== undefined) return certificate;
-		const identity = await provideServerIdentity(name, names, identities);
-		return withStaple(identity, { ...identities, authorities: () => authorities.trusted('platform-issuing'), log });
+	async function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<ListenerIdentity> {
+		const own = ownCertificates[name];
+		const further = own.further();
+		const main = own.main();
+		if (main !== undefined) return { ...main, further };
+		const identity = await provideServerIdentity(name, listeners[name].names, identities);
+		const staplers = { ...identities, authorities: () => authorities.trusted('platform-issuing'), log };
+		return { ...(await withStaple(identity, staplers)), further };
+	}
+
+	async function rereadCertificates(): Promise<void> {
+		const changed = await Promise.all(Object.values(ownCertificates).map((own) => own.reread()));
+		if (!changed.includes(true)) return;
+		await renewIdentities();
+		log.info('a certificate was replaced by the one in its file');
 	}
 
 	async function noteStoreEnd(): Promise<void> {

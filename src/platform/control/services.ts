@@ -6,9 +6,12 @@ import { createConnectionReader } from '../../adapters/http/connection-reader.ts
 import type { RefusalListener } from '../../adapters/http/http1-connection.ts';
 import { createListener, type Listener, type ListenerOptions } from '../../adapters/http/listener.ts';
 import { addressOf, readPeerFacts } from '../../adapters/http/peer-facts.ts';
+import { MISDIRECTED } from '../../adapters/http/raw-answer.ts';
+import { setSecurityHeaders } from '../../adapters/http/security-headers.ts';
+import { isForServedHost, refuseMisdirected } from '../../adapters/http/served-host.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
-import type { Configuration } from '../../config/configuration.ts';
+import { type Configuration, servedNames } from '../../config/configuration.ts';
 import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
@@ -36,11 +39,11 @@ import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
-import type { TlsIdentity } from '../gateway/messages.ts';
+import type { ListenerIdentity } from '../gateway/messages.ts';
 
 interface Identities {
-	readonly authorizationServer: TlsIdentity;
-	readonly admin: TlsIdentity;
+	readonly authorizationServer: ListenerIdentity;
+	readonly admin: ListenerIdentity;
 }
 
 export interface ServicesOptions {
@@ -72,6 +75,8 @@ export interface Services {
 	replaceIdentities(identities: Identities): void;
 	/** Accepts certificates of the authorities that are trusted now, also on connections that are open. */
 	renewTrust(): void;
+	/** Makes tickets of TLS sessions worthless. */
+	replaceTicketKeys(): void;
 	close(graceMs: number): Promise<void>;
 }
 
@@ -93,8 +98,11 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 		authorizationServerPort,
 		adminPort,
 		replaceIdentities(identities) {
-			authorization.replaceIdentity(identities.authorizationServer);
-			admin.replaceIdentity(identities.admin);
+			authorization.replaceIdentity(identities.authorizationServer, identities.authorizationServer.further);
+			admin.replaceIdentity(identities.admin, identities.admin.further);
+		},
+		replaceTicketKeys() {
+			for (const listener of [authorization, admin]) listener.setTicketKeys(Buffer.from(systemRandom.bytes(48)));
 		},
 		renewTrust() {
 			partners.renew();
@@ -137,15 +145,22 @@ function openAuthorizationServer(
 		},
 	});
 	const est = openEst(options, requestId);
+	const names = new Set(servedNames(configuration.listeners.authorizationServer));
+	const onRefusal = recordRefusal(options, 'token.refused', requestId);
 	return createListener({
 		...tlsOptions(options, 'authorizationServer', 'partner-issuing'),
-		serve: (request, response, _socket, expectsContinue) => {
+		serve: (request, response, socket, expectsContinue) => {
+			setSecurityHeaders(response);
+			if (!isForServedHost(request, socket, names)) {
+				refuseMisdirected(response, onRefusal(socket, MISDIRECTED));
+				return;
+			}
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
 			if (request.url?.startsWith(EST_PATH) === true) est(request, response);
 			else handle(request, response);
 		},
-		onRefusal: recordRefusal(options, 'token.refused', requestId),
+		onRefusal,
 	});
 }
 
@@ -203,18 +218,25 @@ function openAdminApi(
 		clock: systemClock,
 		random: systemRandom,
 		requestId,
-		hosts: configuration.listeners.admin.names,
+		hosts: servedNames(configuration.listeners.admin),
 		origins: [],
 		log: options.log,
 	});
 	const listener = createAdminListener(api, { connectionOf, log: options.log });
+	const names = new Set(servedNames(configuration.listeners.admin));
+	const onRefusal = recordRefusal(options, 'admin.request', requestId);
 	return createListener({
 		...tlsOptions(options, 'admin', 'platform-issuing'),
-		serve: (request, response, _socket, expectsContinue) => {
+		serve: (request, response, socket, expectsContinue) => {
+			setSecurityHeaders(response);
+			if (!isForServedHost(request, socket, names)) {
+				refuseMisdirected(response, onRefusal(socket, MISDIRECTED));
+				return;
+			}
 			if (expectsContinue) response.writeContinue();
 			listener(request, response);
 		},
-		onRefusal: recordRefusal(options, 'admin.request', requestId),
+		onRefusal,
 	});
 }
 
@@ -222,12 +244,17 @@ function tlsOptions(
 	options: ServicesOptions,
 	name: 'authorizationServer' | 'admin',
 	clients: IssuingName,
-): Pick<ListenerOptions, 'identity' | 'clientAuthorities' | 'connectionsMax' | 'guard' | 'onSecured'> {
+): Omit<ListenerOptions, 'serve' | 'serveHttp2' | 'onRefusal'> {
 	const throttle = attachSourceThrottle(options.sources);
-	const protection = compileListenerProtection(options.configuration.listeners[name].protection);
+	const listener = options.configuration.listeners[name];
+	const protection = compileListenerProtection(listener.protection);
 	const clientAuthorities = clientAuthoritiesOf(options.authorities, clients);
 	return {
 		identity: options.identities[name],
+		names: listener.names,
+		certificates: options.identities[name].further,
+		postQuantum: listener.postQuantum,
+		timeouts: listener.timeouts,
 		clientAuthorities,
 		connectionsMax: options.connectionsMax,
 		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),

@@ -1,12 +1,14 @@
 // Composition root of a gateway thread: puts the pipeline together with its adapters and lets it listen on the port that
 // all gateway threads share.
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import { createListener } from '../../adapters/http/listener.ts';
 import { addressOf } from '../../adapters/http/peer-facts.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { attachLimitCounter } from '../../adapters/limits/shared-limit-counter.ts';
+import { openHandshakeCounts } from '../../adapters/telemetry/handshake-metrics.ts';
 import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.ts';
 import { attachReplayGuard } from '../../adapters/replay/shared-replay-guard.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
@@ -30,11 +32,13 @@ import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { unwrap } from '../../kernel/result.ts';
+import { servedNames } from '../../config/configuration.ts';
+import type { DownstreamRequest, DownstreamResponse } from '../../services/gateway/downstream.ts';
 import { STOPPING } from '../../services/gateway/open-streams.ts';
 import { rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
-import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity } from './messages.ts';
+import type { AssertionKey, FromGateway, GatewayStart, ListenerIdentity, TlsIdentity } from './messages.ts';
 import { createGatewayContext, type DpopGuard } from '../../services/gateway/snapshot.ts';
 import { createUpstreams } from './upstreams.ts';
 
@@ -44,9 +48,10 @@ export interface GatewayServer {
 	readonly sequence: number;
 	/** Applies changes; gives the sequence up to which it decides now. */
 	apply(changes: readonly NumberedChange[]): number;
-	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	replaceIdentity(listener: ListenerIdentity, service: TlsIdentity): void;
 	/** Takes the private half of a key that will sign assertions. */
 	addAssertionKey(key: AssertionKey): void;
+	setTicketKeys(keys: Uint8Array): void;
 	/** Stops taking connections, lets running requests end for at most `graceMs`, then hands the last entries over. */
 	close(graceMs: number): Promise<void>;
 }
@@ -64,6 +69,7 @@ export async function openGatewayServer(
 	say: (message: FromGateway) => void,
 ): Promise<GatewayServer> {
 	const { configuration } = start;
+	const { gateway } = configuration.listeners;
 	const log = forwardLog(say);
 	const directory = new Directory(start.directory);
 	const assertionRing = new SigningKeyRing({
@@ -86,7 +92,8 @@ export async function openGatewayServer(
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
 			detailTypes: configuration.authorizationDetailTypes,
 			directory,
-			hosts: allowedHosts(configuration.listeners.gateway.names, configuration.listeners.gateway.port),
+			hosts: allowedHosts(servedNames(gateway), gateway.port),
+			namesOfOtherCertificates: new Set(gateway.certificates.flatMap(({ names }) => names)),
 			tokens: createTokenVerifier(start, directory),
 			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
@@ -112,8 +119,19 @@ export async function openGatewayServer(
 	let readConnection = openConnectionReader(start, partnerAuthorities);
 	const connectionOf = (socket: Socket): Connection => readConnection(socket);
 	const handle = createGateway(context);
+	const serveHttp2 = (
+		request: DownstreamRequest,
+		response: DownstreamResponse,
+		socket: TLSSocket,
+		expectsContinue: boolean,
+	): void => handle(request, response, connectionOf(socket), expectsContinue);
 	const listener = createListener({
 		identity: start.listener,
+		names: gateway.names,
+		certificates: start.listener.further,
+		postQuantum: gateway.postQuantum,
+		timeouts: gateway.timeouts,
+		onHandshake: openHandshakeCounts(start.handshakes, start.thread),
 		clientAuthorities: [start.rootCa, ...partnerAuthorities],
 		ticketKeys: Buffer.from(start.ticketKeys),
 		connectionsMax: start.connectionsMax,
@@ -121,9 +139,7 @@ export async function openGatewayServer(
 		serve: (request, response, socket, expectsContinue, takeOver) => {
 			handle(request, response, connectionOf(socket), expectsContinue, takeOver);
 		},
-		serveHttp2: (request, response, socket, expectsContinue) => {
-			handle(request, response, connectionOf(socket), expectsContinue);
-		},
+		...(gateway.http2 ? { serveHttp2 } : undefined),
 		onRefusal: (socket, { code }) => {
 			const requestId = newRequestId();
 			throttle.failed(whereFrom(connectionOf(socket)).source, code, systemClock.nowMs());
@@ -166,10 +182,11 @@ export async function openGatewayServer(
 			return directory.sequence;
 		},
 		replaceIdentity(identity, service) {
-			listener.replaceIdentity(identity);
+			listener.replaceIdentity(identity, identity.further);
 			upstreams.replaceIdentity(service);
 		},
 		addAssertionKey,
+		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
 		async close(graceMs) {
 			clearInterval(sweep);
 			// Streams get most of the grace; then they are ended by us, with a reason, before they are merely cut.

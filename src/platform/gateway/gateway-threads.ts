@@ -4,7 +4,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
-import type { AssertionKey, FromGateway, GatewayStart, TlsIdentity, ToGateway } from './messages.ts';
+import type { AssertionKey, FromGateway, GatewayStart, ListenerIdentity, TlsIdentity, ToGateway } from './messages.ts';
 
 /** Milliseconds in which a thread must confirm a change. */
 const CONFIRM_MS = 2000;
@@ -39,9 +39,11 @@ export interface GatewayThreads {
 	isServing(): boolean;
 	/** Sends changes to all threads; resolves when each serving one has confirmed the last of them. */
 	publish(changes: readonly NumberedChange[]): Promise<void>;
-	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void;
+	replaceIdentity(listener: ListenerIdentity, service: TlsIdentity): void;
 	/** Hands the private half of a new key to all threads. Each has it before any change that is published later. */
 	addAssertionKey(key: AssertionKey): void;
+	/** Lets all threads seal session tickets with these keys, before they hear of any later change. */
+	replaceTicketKeys(keys: Uint8Array): void;
 	/** Lets the threads finish what they serve, at most `graceMs`. */
 	stop(graceMs: number): Promise<void>;
 }
@@ -117,10 +119,17 @@ class GatewayThreadPool implements GatewayThreads {
 		await Promise.all(confirmations);
 	}
 
-	replaceIdentity(listener: TlsIdentity, service: TlsIdentity): void {
+	replaceIdentity(listener: ListenerIdentity, service: TlsIdentity): void {
+		this.#postToAll({ kind: 'identity', listener, service });
+	}
+
+	replaceTicketKeys(keys: Uint8Array): void {
+		this.#postToAll({ kind: 'ticket-keys', keys });
+	}
+
+	#postToAll(message: ToGateway): void {
 		for (const thread of this.#threads) {
-			if (thread.state === 'serving' || thread.state === 'starting')
-				post(thread.worker, { kind: 'identity', listener, service });
+			if (thread.state === 'serving' || thread.state === 'starting') post(thread.worker, message);
 		}
 	}
 

@@ -23,6 +23,16 @@ export interface AssertionKey {
 	readonly privateKeyPem: string;
 }
 
+/** What a listener shows: its own certificate, and those for further names. */
+export interface ListenerIdentity extends TlsIdentity {
+	readonly further: readonly NamedIdentity[];
+}
+
+/** A certificate for these names. */
+export interface NamedIdentity extends TlsIdentity {
+	readonly names: readonly string[];
+}
+
 /** Everything a gateway thread starts from. */
 export interface GatewayStart {
 	readonly kind: 'start';
@@ -40,7 +50,7 @@ export interface GatewayStart {
 	/** DPoP proofs that were used, shared by all gateway threads, and the second since which it remembers. */
 	readonly replays: SharedArrayBuffer;
 	readonly replaysSinceSeconds: number;
-	readonly listener: TlsIdentity;
+	readonly listener: ListenerIdentity;
 	/** Identity towards upstreams. */
 	readonly service: TlsIdentity;
 	/** Root and issuing certificates, PEM. */
@@ -53,13 +63,15 @@ export interface GatewayStart {
 	readonly limits: SharedArrayBuffer;
 	readonly sources: SharedSources;
 	readonly metrics: SharedMetrics;
+	readonly handshakes: SharedArrayBuffer;
 }
 
 export type ToGateway =
 	| GatewayStart
 	| { readonly kind: 'changes'; readonly changes: readonly NumberedChange[] }
-	| { readonly kind: 'identity'; readonly listener: TlsIdentity; readonly service: TlsIdentity }
+	| { readonly kind: 'identity'; readonly listener: ListenerIdentity; readonly service: TlsIdentity }
 	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
+	| { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
 	| { readonly kind: 'stop'; readonly graceMs: number };
 
 export type FromGateway =

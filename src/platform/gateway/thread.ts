@@ -17,6 +17,11 @@ port.on('message', (message: ToGateway) => {
 		say({ kind: 'applied', sequence: server.apply(message.changes) });
 		return;
 	}
+	if (server !== undefined && message.kind === 'ticket-keys') {
+		// In force before the changes that follow them are confirmed.
+		server.setTicketKeys(message.keys);
+		return;
+	}
 	queue = queue.then(() => handle(message)).catch(fail);
 });
 
@@ -34,6 +39,9 @@ async function handle(message: ToGateway): Promise<void> {
 			return;
 		case 'assertion-key':
 			server?.addAssertionKey(message.key);
+			return;
+		case 'ticket-keys':
+			server?.setTicketKeys(message.keys);
 			return;
 		case 'stop':
 			await server?.close(message.graceMs);

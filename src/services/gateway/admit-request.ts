@@ -39,7 +39,9 @@ function admitHost(exchange: Exchange, context: GatewayContext): Fault | undefin
 		return fault('misdirected_request', 'The Host header field names no host of this gateway.');
 	}
 	const { serverName } = exchange.connection;
-	if (serverName !== undefined && serverName !== name) {
+	// Without a server name the connection has shown the certificate of the listener, which does not hold these names.
+	const isOther = serverName === undefined ? context.namesOfOtherCertificates.has(name) : serverName !== name;
+	if (isOther) {
 		return fault('misdirected_request', 'The Host header field and the TLS server name differ.');
 	}
 	return undefined;

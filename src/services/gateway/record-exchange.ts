@@ -57,6 +57,7 @@ export function describeExchange(
 			operation: route?.operation.key,
 			preflight: exchange.isPreflight ? true : undefined,
 			subscription: subscription?.id,
+			tls: exchange.connection.keyExchange,
 			token: principal?.token.jti,
 			trace: exchange.traceparent === '' ? undefined : exchange.traceparent.slice(3, 35),
 			upstream_status: exchange.upstreamStatus === 0 ? undefined : exchange.upstreamStatus,

@@ -45,6 +45,8 @@ export interface GatewayDependencies {
 	readonly directory: Directory;
 	/** Accepted Host values, lower case, each with the name that the TLS server name must equal. */
 	readonly hosts: ReadonlyMap<string, string>;
+	/** Names that the certificate of a connection without a TLS server name does not hold. */
+	readonly namesOfOtherCertificates: ReadonlySet<string>;
 	readonly tokens: AccessTokenVerifier;
 	readonly dpop: DpopGuard;
 	readonly assertions: AssertionMinter;
