@@ -16,7 +16,7 @@ import { createSharedMetrics, renderRequestMetrics } from '../../adapters/teleme
 import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
-import { type Authorities, loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
+import { loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { Directory } from '../../domain/registry/directory.ts';
@@ -35,6 +35,7 @@ import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
+import { refuseForeignFolder } from './foreign-folder.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createOwnCertificates } from './own-certificates.ts';
@@ -96,8 +97,6 @@ const IDENTITY_CHECK_MS = 6 * 3_600_000;
 /** How soon a certificate whose file was changed is shown. */
 const CERTIFICATE_REREAD_MS = 10_000;
 const SWEEP_MS = 60_000;
-/** Of an X.520 organization name, which is where the root keeps the trust domain. */
-const ORGANIZATION_LENGTH_MAX = 64;
 /** What the key of each authority is for, as the configuration names it. The root always lies in the store. */
 const AUTHORITY_USE = {
 	root: 'root',
@@ -488,14 +487,4 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			facts,
 		});
 	}
-}
-
-/** A folder keeps the trust domain that it was made with: its certificates and its ledger name it. */
-function refuseForeignFolder(authorities: Authorities, trustDomain: string, dataDirectory: string): void {
-	const organization = /^O=(.*)$/m.exec(authorities.root.certificate.subject)?.[1];
-	if (organization === trustDomain.slice(0, ORGANIZATION_LENGTH_MAX)) return;
-	throw new Error(
-		`The data folder ${dataDirectory} belongs to the trust domain ${organization ?? '(unknown)'}, and the configuration ` +
-			`says ${trustDomain}. Give a folder of its own with --data.`,
-	);
 }
