@@ -155,8 +155,6 @@ async function recordIssue(deps: EnrolmentDependencies, caller: Caller, issued: 
 /** Records a refused attempt: who, what, why; neither code nor token. */
 export function recordRefusal(deps: EnrolmentDependencies, caller: Caller, refused: Fault, proof?: Proof): void {
 	const { code, internal } = refused;
-	if (internal !== undefined)
-		deps.log.warn('an enrolment was refused', { 'error.type': code, 'error.message': internal });
 	deps.audit.recordBuffered({
 		time: new Date(deps.issuing().clock.nowMs()).toISOString(),
 		type: 'certificate.issued',
@@ -167,6 +165,8 @@ export function recordRefusal(deps: EnrolmentDependencies, caller: Caller, refus
 		status: faultKind(refused).status,
 		facts: {
 			operation: caller.operation,
+			// Here and not in the log, which whoever is outside could fill with as many lines as he likes.
+			...(internal === undefined ? undefined : { cause: internal }),
 			...(proof?.kind === 'enrolment-code' ? { client: proof.clientId } : undefined),
 			...(proof?.kind === 'certificate' ? { thumbprint: proof.thumbprint } : undefined),
 		},

@@ -1,7 +1,9 @@
 // The public listener as relying parties see it, over plain HTTP.
 import assert from 'node:assert/strict';
 import { createServer, request as send, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../../kernel/clock.ts';
 import type { OcspAnswer } from '../../domain/certificate/ocsp-responder.ts';
 import { createPublication, type PublicationEvent } from './publication.ts';
@@ -73,7 +75,7 @@ async function openPublication(
 			request.on('error', reject);
 			request.end(body);
 		});
-	return { call, clock, counted, requests, bugs };
+	return { call, clock, counted, requests, bugs, port };
 }
 
 const PATH = '/crl/partner-issuing.crl';
@@ -171,4 +173,16 @@ test('a failure is told to the operator, and to the caller only that there was o
 	const { status, body } = await call('/ocsp/AAAA');
 	assert.deepEqual([status, body], [500, 'internal error\n']);
 	assert.equal(bugs.length, 1);
+});
+
+test('a client that goes away in the middle of its request is nobody’s failure, and costs no line of the log', async (context) => {
+	const { call, bugs, requests, port } = await openPublication(context);
+	const socket = connect(port, '127.0.0.1');
+	const head = 'POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Type: application/ocsp-request\r\nContent-Length: 50\r\n\r\n';
+	await new Promise<void>((resolve) => socket.write(`${head}half`, () => resolve()));
+	await sleep(50);
+	socket.destroy();
+	await sleep(50);
+	assert.equal((await call(PATH)).status, 200);
+	assert.deepEqual([bugs, requests], [[], []]);
 });
