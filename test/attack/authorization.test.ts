@@ -301,7 +301,7 @@ const revocations: readonly (readonly [string, number, FaultCode, Revoke])[] = [
 ];
 
 for (const [name, status, code, revoke] of revocations) {
-	test(`refuses ${name} on the next request of an open connection`, async () => {
+	test(`check 56, T25: refuses ${name} on the next request of an open connection`, async () => {
 		const victim = await gateway.onboard();
 		const token = victim.token();
 		const connection = await gateway.connect(victim);
@@ -314,7 +314,7 @@ for (const [name, status, code, revoke] of revocations) {
 	});
 }
 
-test('refuses a revoked credential on a TLS session that is resumed (T25, 57)', async () => {
+test('check 57, T25: refuses a revoked credential on a TLS session that is resumed', async () => {
 	const victim = await gateway.onboard();
 	const connection = await gateway.connect(victim);
 	const ticket = new Promise<Buffer>((resolve) => connection.socket.once('session', resolve));
@@ -368,7 +368,7 @@ test('refuses call 101 of a burst of 100, says when to come back, and keeps the 
 	assert.equal((await gateway.request(partner, get(`Bearer ${partner.token()}`)))?.status, 200);
 });
 
-test('refuses a client certificate of another authority with the same names (T22, 50)', async () => {
+test('check 50, T22: refuses a client certificate of another authority with the same names', async () => {
 	const foreign = await startTestGateway();
 	const stranger = await foreign.onboard();
 	await foreign.close();

@@ -148,7 +148,7 @@ test('refuses unknown, foreign, disabled and suspended holders, and writes nothi
 	assert.deepEqual((await registry.certificates.list({ limit: 10 })).items, []);
 });
 
-test('refuses a key that another partner uses, in every encoding, and lets the same partner renew', async () => {
+test('check 100: refuses a key that another partner uses, in every encoding, and lets the same partner renew', async () => {
 	const { add, issue } = createSetting();
 	const first = await add();
 	const second = await add();
@@ -163,7 +163,7 @@ test('refuses a key that another partner uses, in every encoding, and lets the s
 	assert.equal(renewed.credential.status, 'active');
 });
 
-test('refuses a key that was compromised for good, also to its own partner', async () => {
+test('check 100: refuses a key that was compromised for good, also to its own partner', async () => {
 	const { add, issue, revoke } = createSetting();
 	const client = await add();
 	const { privateKey, publicKey } = createSubjectKey();

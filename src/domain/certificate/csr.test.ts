@@ -87,7 +87,7 @@ test('takes the public key of a good request, in PEM and in DER', () => {
 	assert.equal(postQuantum.value.publicKey.algorithm, 'ML-DSA-65');
 });
 
-test('refuses what is not one PEM request, and says how to make one', () => {
+test('check 100: refuses what is not one PEM request, and says how to make one', () => {
 	const pem = toPem(goodCsr);
 	for (const text of [
 		'',
@@ -104,7 +104,7 @@ test('refuses what is not one PEM request, and says how to make one', () => {
 	assertRejected(Buffer.alloc(CSR_BYTES_MAX + 1), /larger than 16 KiB/);
 });
 
-test('refuses BER, trailing bytes and members that do not belong there', () => {
+test('check 100: refuses BER, trailing bytes and members that do not belong there', () => {
 	const body = goodCsr.subarray(goodCsr[1] === 0x81 ? 3 : 4);
 	const long = Buffer.concat([Buffer.of(0x30, 0x83, 0, body.length >> 8, body.length & 0xff), body]);
 	const indefinite = Buffer.concat([Buffer.of(0x30, 0x80), body, Buffer.of(0, 0)]);
@@ -115,14 +115,14 @@ test('refuses BER, trailing bytes and members that do not belong there', () => {
 	assertRejected(makeCsr(p256, { version: 1 }), /not a valid PKCS #10/);
 });
 
-test('refuses a request that its own key has not signed', () => {
+test('check 100: refuses a request that its own key has not signed', () => {
 	assertRejected(makeCsr(p256, { signWith: ecKey('P-256') }), /not signed by the key that it carries/);
 	const broken = Buffer.from(goodCsr);
 	broken.writeUInt8(broken.readUInt8(broken.length - 1) ^ 1, broken.length - 1);
 	assertRejected(broken, /not signed by the key that it carries/);
 });
 
-test('refuses signatures with MD5 and SHA-1, and algorithms that do not fit the key', () => {
+test('check 100: refuses signatures with MD5 and SHA-1, and algorithms that do not fit the key', () => {
 	const sha1 = derSequence(derObjectIdentifier('1.2.840.10045.4.1'));
 	assertRejected(makeCsr(p256, { algorithm: sha1, hash: 'sha1' }), /Use SHA-256/);
 	const { privateKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -141,7 +141,7 @@ test('refuses signatures with MD5 and SHA-1, and algorithms that do not fit the 
 	);
 });
 
-test('refuses weak and unusual keys', () => {
+test('check 100: refuses weak and unusual keys', () => {
 	assertRejected(makeCsr(ecKey('prime192v1')), /curve of the EC key/);
 	assertRejected(makeCsr(ecKey('secp256k1')), /curve of the EC key/);
 	assertRejected(makeCsr(ecKey('P-521')), /curve of the EC key/);
@@ -156,7 +156,7 @@ test('refuses weak and unusual keys', () => {
 	assertRejected(makeCsr(smaller, { algorithm: mlDsa44, hash: null }), /algorithm that is not accepted/);
 });
 
-test('refuses a second spelling of a good key, which would hide that the key is in use', () => {
+test('check 100: refuses a second spelling of a good key, which would hide that the key is in use', () => {
 	const spki = spkiOf(p256);
 	const point = spki.subarray(spki.length - 65);
 	const compressed = Buffer.concat([Buffer.of(2 + ((point[64] ?? 0) & 1)), point.subarray(1, 33)]);
@@ -166,17 +166,17 @@ test('refuses a second spelling of a good key, which would hide that the key is 
 	assertRejected(makeCsr(p256, { spki: derSequence(extra, derBitString(point)) }), /./);
 });
 
-test('refuses a point that is not on its curve', () => {
+test('check 100: refuses a point that is not on its curve', () => {
 	const spki = Buffer.from(spkiOf(p256));
 	spki.writeUInt8(spki.readUInt8(spki.length - 1) ^ 1, spki.length - 1);
 	assertRejected(makeCsr(p256, { spki }), /not a valid key/);
 });
 
-test('refuses an RSA key with the ROCA fingerprint', () => {
+test('check 100: refuses an RSA key with the ROCA fingerprint', () => {
 	assertRejected(makeCsr(makeRocaKey()), /known weakness \(ROCA\)/);
 });
 
-test('refuses an RSA modulus that a small prime divides', () => {
+test('check 100: refuses an RSA modulus that a small prime divides', () => {
 	const modulus = randomBytes(256);
 	modulus[0] = 0xff;
 	let value = BigInt(`0x${modulus.toString('hex')}`) | 1n;
@@ -211,7 +211,7 @@ test('throws on no bytes: mutated requests are refused, or carry a key that sign
 	);
 });
 
-test('takes requests made by openssl and ignores the extensions that they ask for', {
+test('check 100: takes requests made by openssl and ignores the extensions that they ask for', {
 	skip: skipWithoutOpenssl,
 }, (context) => {
 	const folder = createOpensslFolder(context);

@@ -246,7 +246,7 @@ test('check 24: refuses a client_id other than that of the certificate', async (
 	}
 });
 
-test('checks 25, 54, 56: unknown, revoked, disabled, suspended and foreign all get one and the same answer, at once', async () => {
+test('checks 25, 49, 54, 56: unknown, revoked, disabled, suspended and foreign all get one and the same answer, at once', async () => {
 	const answers = new Set<string>();
 	const refuse = async (what: string, certificate = 'good'): Promise<void> => {
 		const answer = await world.ask(GRANT, certificate);
