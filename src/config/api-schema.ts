@@ -116,6 +116,13 @@ const operation = z
 					'has `assurance: low`; who reads such a token can use it. There is no way to expose an operation without ' +
 					'authentication.',
 			),
+		apiKeys: z
+			.boolean()
+			.default(false)
+			.describe(
+				'WARNING: `true` also takes API keys instead of access tokens, from clients whose plan permits them (`apiKeys`) and ' +
+					'from the addresses of the key. A key is no proof: who reads one can use it there until it is revoked.',
+			),
 		scopes: z
 			.array(scope())
 			.min(1)

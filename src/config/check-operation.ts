@@ -35,6 +35,10 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 	const isReachable = checkPath(draft, path, of);
 	refuseRepeats(draft, [...path, 'scopes'], decisions.scopes);
 	warnOfBearer(draft, [...path, 'authentication'], decisions.authentication);
+	if (decisions.apiKeys && method !== 'GET' && method !== 'HEAD') {
+		const message = 'an operation that changes something takes API keys, which are no proof of who calls';
+		draft.warnings.add([...path, 'apiKeys'], message, 'Take API keys for reading only.');
+	}
 	refuseRepeats(
 		draft,
 		[...path, 'resources'],
@@ -56,7 +60,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		key: of.key,
 		method,
 		path: source.path,
-		authentication: PROOFS[decisions.authentication],
+		authentication: [...PROOFS[decisions.authentication], ...(decisions.apiKeys ? (['api-key'] as const) : [])],
 		scopes: decisions.scopes,
 		resources: decisions.resources,
 		audit: decisions.audit,

@@ -71,6 +71,7 @@ export const FAULTS = {
 		title: 'The client certificate has expired',
 		retry: 'after-change',
 	},
+	api_key_invalid: { owner: 'client', status: 401, title: 'The API key is not accepted', retry: 'after-change' },
 	binding_missing: {
 		owner: 'client',
 		status: 401,

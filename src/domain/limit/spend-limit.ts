@@ -3,7 +3,7 @@
 // A limit that cannot be counted refuses: it never counts as unlimited.
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
-import type { ClientId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
+import type { ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
 import { createGcraRate } from './gcra.ts';
 import type { LimitRule } from './limit.ts';
 import type { LimitCounter, LimitOutcome } from './limit-counter.ts';
@@ -15,7 +15,8 @@ const LIMITS_MAX = 16;
 export interface LimitSubject {
 	readonly partnerId: PartnerId;
 	readonly clientId: ClientId;
-	readonly subscriptionId: SubscriptionId;
+	/** The subscription, or the credential that has limits of its own. */
+	readonly subscriptionId: SubscriptionId | CredentialId;
 }
 
 interface CompiledLimit {

@@ -5,12 +5,15 @@ import type { Client } from '../../domain/client/client.ts';
 import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { authenticateApiKey } from './authenticate-api-key.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import { proofOf, provePossession } from './prove-possession.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 const CREDENTIALS = /^(bearer|dpop) ([A-Za-z0-9\-._~+/]+=*)$/i;
+
+const API_KEY = /^apikey ([a-z0-9_]{1,200})$/i;
 
 /** Authenticates the caller; fills `principal`. */
 export function authenticateClient(exchange: Exchange, context: GatewayContext): Fault | undefined {
@@ -20,6 +23,8 @@ export function authenticateClient(exchange: Exchange, context: GatewayContext):
 	}
 	const credentials = CREDENTIALS.exec(authorization);
 	if (credentials === null) {
+		const apiKey = API_KEY.exec(authorization)?.[1];
+		if (apiKey !== undefined) return authenticateApiKey(apiKey, exchange, context);
 		return fault('token_invalid', 'Authorization must be "Bearer" or "DPoP", one space, and the access token.');
 	}
 	const [, scheme = '', token = ''] = credentials;

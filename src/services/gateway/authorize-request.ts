@@ -1,7 +1,10 @@
 // Stage authorizeRequest: may this client call this operation on these resources? It needs an active subscription to a
 // product that holds the operation, every scope of the operation in the token and in the product, and every resource
 // that path and query name in the subscription's grants. What is not granted is denied.
+import type { CallerProof } from '../../domain/api/api.ts';
 import { isLowAssurance } from '../../domain/client/authentication-method.ts';
+import type { Client } from '../../domain/client/client.ts';
+import type { Plan } from '../../domain/product/product.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -35,9 +38,19 @@ export function authorizeRequest(exchange: Exchange, context: GatewayContext): F
 		exchange.authorizationDetails = permitting;
 	}
 	const candidates = context.directory.subscriptions(client.id);
-	// SECURITY: what anybody can use who reads it opens only what a plan says it may. test/attack/dpop.test.ts
-	const isWeak = proof === 'bearer' || isLowAssurance(client);
-	return chooseSubscription(exchange, context, { route, candidates, resources, isWeak });
+	const isPermitted = permissionFor(proof, client, route.operation.method);
+	return chooseSubscription(exchange, context, { route, candidates, resources, isPermitted });
+}
+
+const ALWAYS = (): boolean => true;
+const IF_LOW = (plan: Plan | undefined): boolean => plan?.assurance === 'low';
+const IF_KEYS = (plan: Plan | undefined): boolean => plan?.apiKeys === 'all';
+const IF_KEYS_READ = (plan: Plan | undefined): boolean => plan?.apiKeys === 'all' || plan?.apiKeys === 'read-only';
+
+/** SECURITY: what anybody can use who reads it opens only what a plan says it may. test/attack/dpop.test.ts, api-key.test.ts */
+function permissionFor(proof: CallerProof, client: Client, method: string): (plan: Plan | undefined) => boolean {
+	if (proof === 'api-key') return method === 'GET' || method === 'HEAD' ? IF_KEYS_READ : IF_KEYS;
+	return proof === 'bearer' || isLowAssurance(client) ? IF_LOW : ALWAYS;
 }
 
 /** The fault of a token whose authorization details do not permit the request. */
@@ -56,10 +69,11 @@ function chooseSubscription(
 		readonly route: GatewayRoute;
 		readonly candidates: Iterable<Subscription>;
 		readonly resources: readonly RequestedResource[];
-		readonly isWeak: boolean;
+		/** Whether a plan is content with how the caller proved itself. */
+		readonly isPermitted: (plan: Plan | undefined) => boolean;
 	},
 ): Fault | undefined {
-	const { route, candidates, resources, isWeak } = asked;
+	const { route, candidates, resources, isPermitted } = asked;
 	let refusal: Fault | undefined;
 	for (const subscription of candidates) {
 		const product = context.products.get(subscription.productId);
@@ -72,7 +86,7 @@ function chooseSubscription(
 			);
 			continue;
 		}
-		if (isWeak && context.plans.get(subscription.planId)?.assurance !== 'low') {
+		if (!isPermitted(context.plans.get(subscription.planId))) {
 			refusal ??= fault(
 				'proof_too_weak',
 				'The plan of this subscription asks for more: a token that is bound to a key.',

@@ -16,9 +16,15 @@ import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
 import type { AnswerStream } from './stream-relay.ts';
 import type { WebSocketRelay } from './websocket-relay.ts';
 
+/** What stands behind a principal after its authentication: an access token, or what an API key stands for. */
+export type PrincipalToken = Pick<
+	VerifiedToken,
+	'jti' | 'scopes' | 'authorizationDetails' | 'issuedAtSeconds' | 'credentialId'
+>;
+
 /** Whom the request speaks for, once it is authenticated. */
 export interface Principal {
-	readonly token: VerifiedToken;
+	readonly token: PrincipalToken;
 	readonly client: Client;
 	readonly credential: Credential;
 	/** How it proved itself. */

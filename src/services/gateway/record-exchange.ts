@@ -58,7 +58,7 @@ export function describeExchange(
 			preflight: exchange.isPreflight ? true : undefined,
 			subscription: subscription?.id,
 			tls: exchange.connection.keyExchange,
-			token: principal?.token.jti,
+			token: principal === undefined || principal.proof === 'api-key' ? undefined : principal.token.jti,
 			trace: exchange.traceparent === '' ? undefined : exchange.traceparent.slice(3, 35),
 			upstream_status: exchange.upstreamStatus === 0 ? undefined : exchange.upstreamStatus,
 		},

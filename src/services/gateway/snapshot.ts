@@ -12,6 +12,7 @@ import type { AuthorizationDetailType } from '../../domain/policy/authorization-
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { areGranted, type CompiledGrants, compileGrants } from '../../domain/policy/authorize-resource.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
+import type { ApiKeyCredential } from '../../domain/client/credential.ts';
 import type { Plan } from '../../domain/product/product.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
@@ -82,8 +83,8 @@ export interface GatewayContext
 	};
 	readonly limits: {
 		readonly counter: LimitCounter;
-		/** The limits of a subscription; undefined when its plan is not offered any more. */
-		of(subscription: Subscription): CompiledLimits | undefined;
+		/** The limits of a subscription, and of an API key; undefined when the plan is not offered any more. */
+		of(subscription: Subscription, apiKey: ApiKeyCredential | undefined): CompiledLimits | undefined;
 	};
 }
 
@@ -143,17 +144,36 @@ function createGrants(): GatewayContext['grants'] {
 
 function createLimits(deps: GatewayDependencies): GatewayContext['limits'] {
 	const compiled = new WeakMap<Subscription, CompiledLimits>();
+	const ofKeys = new WeakMap<Subscription, WeakMap<ApiKeyCredential, CompiledLimits>>();
+	const ofPlan = (subscription: Subscription): CompiledLimits | undefined => {
+		let limits = compiled.get(subscription);
+		if (limits !== undefined) return limits;
+		const plan = deps.catalogue.plans.get(subscription.planId);
+		if (plan === undefined) return undefined;
+		const { partnerId, clientId, id: subscriptionId } = subscription;
+		limits = compileLimits(plan.limits, { partnerId, clientId, subscriptionId });
+		compiled.set(subscription, limits);
+		return limits;
+	};
 	return {
 		counter: deps.limitCounter,
-		of(subscription) {
-			let limits = compiled.get(subscription);
-			if (limits !== undefined) return limits;
-			const plan = deps.catalogue.plans.get(subscription.planId);
-			if (plan === undefined) return undefined;
-			const { partnerId, clientId, id: subscriptionId } = subscription;
-			limits = compileLimits(plan.limits, { partnerId, clientId, subscriptionId });
-			compiled.set(subscription, limits);
+		of(subscription, apiKey) {
+			const plan = ofPlan(subscription);
+			if (apiKey === undefined || plan === undefined) return plan;
+			const known = ofKeys.get(subscription)?.get(apiKey);
+			if (known !== undefined) return known;
+			const own = compileKeyLimits(apiKey);
+			const policyField = [plan.policyField, own.policyField].filter((field) => field !== '').join(', ');
+			const limits = { limits: [...plan.limits, ...own.limits], policyField };
+			const ofSubscription = ofKeys.get(subscription) ?? new WeakMap<ApiKeyCredential, CompiledLimits>();
+			ofKeys.set(subscription, ofSubscription.set(apiKey, limits));
 			return limits;
 		},
 	};
+}
+
+/** The limits of one key count the requests of this key, under names of their own in the RateLimit fields. */
+function compileKeyLimits({ id, clientId, partnerId, limits }: ApiKeyCredential): CompiledLimits {
+	const rules = limits.map((rule) => ({ ...rule, name: `key-${rule.name}`, per: 'subscription' as const }));
+	return compileLimits(rules, { partnerId, clientId, subscriptionId: id });
 }

@@ -3,12 +3,14 @@
 import { spendLimits as spend } from '../../domain/limit/spend-limit.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Spends the limits of the request; fills `rateLimitPolicy` and `rateLimit`. */
 export function spendLimits(exchange: Exchange, context: GatewayContext): Fault | undefined {
-	const limits = context.limits.of(exchange.subscription as Subscription);
+	const { credential } = exchange.principal as Principal;
+	const apiKey = credential.kind === 'api-key' ? credential : undefined;
+	const limits = context.limits.of(exchange.subscription as Subscription, apiKey);
 	if (limits === undefined) {
 		return fault(
 			'subscription_missing',
