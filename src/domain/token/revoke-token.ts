@@ -8,12 +8,9 @@ import type { Registry } from '../registry/registry.ts';
 import type { TokenRevocation } from './revocation-store.ts';
 
 /**
- * Longest lifetime that any configuration may give an access token, in seconds. Not the longest of the running
- * configuration: a token can be older than that.
+ * Longest lifetime of any token that is accepted, in seconds: more than the hour that a configuration may give one, so that
+ * it also holds for tokens of an older configuration.
  */
-export const ACCESS_TOKEN_TTL_SECONDS_MAX = 3600;
-
-/** Longest lifetime of any token that is accepted, also of an external issuer, in seconds. */
 export const TOKEN_LIFE_SECONDS_MAX = 86_400;
 
 /** How long a revocation outlives its token, in seconds; more than the clock skew that verifiers allow. */
