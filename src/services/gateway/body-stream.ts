@@ -28,6 +28,12 @@ export class BodyStream extends Readable {
 		this.on('error', () => {});
 	}
 
+	/** Whether the partner is to send, and nothing else is waited for. */
+	get isAwaited(): boolean {
+		const { request } = this.#exchange;
+		return this.#isStarted && !this.destroyed && !this.readableEnded && !request.readableEnded && !request.isPaused();
+	}
+
 	override _read(): void {
 		const { request, response, expectsContinue } = this.#exchange;
 		if (!this.#isStarted) {

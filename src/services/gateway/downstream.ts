@@ -54,9 +54,14 @@ export function abandonAnswer(response: DownstreamResponse): void {
 	else (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
-/** Whether a request whose body has ended was broken off: with HTTP/2 the body of an aborted request ends as well. */
+/**
+ * Whether a request whose body has ended was broken off.
+ * SECURITY: with HTTP/2 a body ends that was reset, and only afterwards is it said that it was aborted; its stream is closed
+ * by then, which that of a whole request is not before its answer. test/attack/streaming-http2.test.ts
+ */
 export function isCutShort(request: DownstreamRequest): boolean {
-	return (request as { readonly aborted?: boolean }).aborted === true;
+	const { aborted, stream } = request as DownstreamRequest & Partial<Pick<Http2ServerRequest, 'aborted' | 'stream'>>;
+	return aborted === true || (stream !== undefined && (stream.closed || stream.rstCode !== constants.NGHTTP2_NO_ERROR));
 }
 
 /** Sends the head that was written, though nothing of the body is there yet. With HTTP/2 it is on its way already. */

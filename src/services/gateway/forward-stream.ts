@@ -34,7 +34,8 @@ export function forwardStream(
 			: exchange.body;
 		const length = exchange.headers.get('content-length');
 		const bodyBytes = exchange.isBodyStreamed && length !== undefined ? Number(length) : undefined;
-		relay.attach(upstream.stream({ ...request, body, bodyBytes }, relay));
+		const call = upstream.stream({ ...request, body, bodyBytes }, relay);
+		relay.attach(call, body instanceof BodyStream ? body : undefined);
 	});
 }
 

@@ -3,6 +3,7 @@
 // contract like any other. However it ends, it ends once, and both sides with it.
 import type { UpstreamHeaders, UpstreamStream, UpstreamStreamReceiver } from '../../domain/api/upstream-client.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import type { BodyStream } from './body-stream.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
@@ -30,7 +31,9 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 	readonly exchange: Exchange;
 	readonly idleTimeoutMs: number;
 	readonly timeMaxMs: number;
-	activityTick: number;
+	#activityTick: number;
+	/** The body of the request, where it streams. */
+	#body: BodyStream | undefined = undefined;
 	readonly #context: GatewayContext;
 	readonly #rule: StreamRule;
 	readonly #onHead: (outcome: Fault | undefined) => void;
@@ -57,19 +60,26 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 		this.#onHead = onHead;
 		this.idleTimeoutMs = rule.idleTimeoutMs;
 		this.timeMaxMs = rule.timeMaxMs;
-		this.activityTick = context.tick();
+		this.#activityTick = context.tick();
 		context.streams.add(this, context.clock.nowMs());
 	}
 
-	/** Tells which call it is the receiver of. */
-	attach(upstream: UpstreamStream): void {
+	/** While the service has yet to answer, and nothing is awaited of the partner, its own time limits hold. */
+	get activityTick(): number {
+		const isForUpstream = this.#phase === 'waiting' && this.#body?.isAwaited !== true;
+		return isForUpstream ? this.#context.tick() : this.#activityTick;
+	}
+
+	/** Tells which call it is the receiver of, and which body goes there. */
+	attach(upstream: UpstreamStream, body: BodyStream | undefined): void {
 		this.#upstream = upstream;
+		this.#body = body;
 		if (this.#phase === 'ended') upstream.abort();
 	}
 
 	/** Notes that something passed. */
 	touch(): void {
-		this.activityTick = this.#context.tick();
+		this.#activityTick = this.#context.tick();
 	}
 
 	cut(reason: Fault): void {
