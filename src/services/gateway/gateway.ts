@@ -229,5 +229,8 @@ function answer(exchange: Exchange, context: GatewayContext, outcome: Fault | un
 function refuse(exchange: Exchange, outcome: Fault): void {
 	// What of the body was not read is no start of a next request: the connection ends with this answer.
 	const isUnread = exchange.hasBody && exchange.body === undefined;
-	sendProblem(exchange, outcome, isUnread || !exchange.isAdmitted);
+	// SECURITY: who asked for another protocol may have sent its bytes already: none of them is read as a request.
+	// test/attack/framing.test.ts
+	const wantedUpgrade = exchange.headers.has('upgrade');
+	sendProblem(exchange, outcome, wantedUpgrade || isUnread || !exchange.isAdmitted);
 }
