@@ -1,5 +1,6 @@
 // The program: argv, signals, exit codes. The only file that touches `process`; everything else is given what it needs.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CommandFailure, EXIT } from './cli/command-failure.ts';
 import type { CommandIo } from './cli/command-io.ts';
 import { createProgram } from './cli/program.ts';
 import { Secret } from './kernel/secret.ts';
@@ -62,6 +63,45 @@ program
 		const { runDemo } = await import('../demo/demo.ts');
 		await runDemo({ ...options, keyEncryptionKey: secretKey() }, io);
 	});
+
+const authority = program.commands.find((command) => command.name() === 'authority');
+authority
+	?.command('request')
+	.description(
+		'prepare a new data folder for an offline root: makes the keys of the issuing authorities and their requests',
+	)
+	.requiredOption('--root <file>', 'certificate of the root, PEM')
+	.requiredOption('--out <dir>', 'folder for the requests')
+	.option('--config <file>', 'configuration', 'sallyport.yaml')
+	.option('--data <dir>', 'folder of the platform’s own files', dataDefault)
+	.addHelpText('after', '\nExamples:\n  $ sallyport authority request --root root.pem --out requests')
+	.action(async (options: { root: string; out: string; config: string; data: string }) => {
+		const { requestAuthorities } = await import('./platform/control/offline-root.ts');
+		await explained(requestAuthorities({ ...options, keyEncryptionKey: secretKey() }, io));
+	});
+authority
+	?.command('import')
+	.description('take the certificates that the offline root has signed; the platform starts afterwards')
+	.argument('<file...>', 'certificates of the issuing authorities, PEM')
+	.option('--config <file>', 'configuration', 'sallyport.yaml')
+	.option('--data <dir>', 'folder of the platform’s own files', dataDefault)
+	.addHelpText('after', '\nExamples:\n  $ sallyport authority import partner-issuing-*.pem platform-issuing-*.pem')
+	.action(async (files: string[], options: { config: string; data: string }) => {
+		const { importAuthorities } = await import('./platform/control/offline-root.ts');
+		await explained(importAuthorities({ ...options, files, keyEncryptionKey: secretKey() }, io));
+	});
+
+/** Whatever keeps these commands from their work, such as a store in use or a token that is away, has its text. */
+async function explained(work: Promise<void>): Promise<void> {
+	try {
+		await work;
+	} catch (cause) {
+		const kind = cause instanceof Error && 'kind' in cause ? cause.kind : undefined;
+		const code =
+			kind === 'invalid' ? EXIT.invalid : kind === 'conflict' || kind === 'locked' ? EXIT.conflict : EXIT.failure;
+		throw new CommandFailure(code, cause instanceof Error ? cause.message : String(cause), { cause });
+	}
+}
 
 function secretKey(): Secret | undefined {
 	return keyEncryptionKey === undefined ? undefined : new Secret(keyEncryptionKey);

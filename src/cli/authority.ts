@@ -2,6 +2,7 @@
 import { type Command, Argument } from 'commander';
 import { type AdminOptions, runAdminAction, withAdminOptions } from './admin-command.ts';
 import type { WireRecord } from './admin-client.ts';
+import { authorityCeremonyCommands } from './authority-ceremony.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
@@ -15,6 +16,7 @@ const COLUMNS = [
 /** Adds the noun `authority` to the program. */
 export function authorityCommands(program: Command, io: CommandIo): void {
 	const authority = program.command('authority').description('the certificate authorities of the platform');
+	authorityCeremonyCommands(authority, io);
 	withAdminOptions(authority.command('list'))
 		.description('list the authorities, the root first')
 		.addHelpText('after', '\nExamples:\n  $ sallyport authority list')

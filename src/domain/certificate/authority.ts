@@ -157,6 +157,9 @@ function openAuthority(
 	stored: StoredKey,
 	root?: Authority,
 ): Authority {
+	if (stored.certificatePem === '') {
+		throw new Error(`the certificate of ${name} is still to be imported: run "sallyport authority import"`);
+	}
 	// X509Certificate reads the first certificate of the chain, which is the authority's own.
 	const certificate = new X509Certificate(stored.certificatePem);
 	const parsed = parseCertificate(certificate.raw);
