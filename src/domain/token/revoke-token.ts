@@ -7,6 +7,9 @@ import type { Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRevocation } from './revocation-store.ts';
 
+/** Longest lifetime that a configuration may give an access token of ours, in seconds. */
+export const ACCESS_TOKEN_TTL_SECONDS_MAX = 3600;
+
 /**
  * Longest lifetime of any token that is accepted, in seconds: more than the hour that a configuration may give one, so that
  * it also holds for tokens of an older configuration.

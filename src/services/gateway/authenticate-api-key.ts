@@ -9,7 +9,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange, PrincipalToken } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
-import { whereFrom } from './throttle-source.ts';
+import { whereFrom } from '../../domain/network/request-origin.ts';
 
 /** Authenticates the caller by its API key; fills `principal`. */
 export function authenticateApiKey(text: string, exchange: Exchange, context: GatewayContext): Fault | undefined {
@@ -47,6 +47,7 @@ function tokenFor(credential: ApiKeyCredential, { operation }: GatewayRoute): Pr
 		authorizationDetails: [],
 		// A cut concerns access tokens; a key ends by itself or is revoked.
 		issuedAtSeconds: Number.MAX_SAFE_INTEGER,
+		expiresAtSeconds: Math.floor(credential.notAfterMs / 1000),
 		credentialId: credential.id,
 	};
 }

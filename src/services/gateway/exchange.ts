@@ -19,7 +19,7 @@ import type { WebSocketRelay } from './websocket-relay.ts';
 /** What stands behind a principal after its authentication: an access token, or what an API key stands for. */
 export type PrincipalToken = Pick<
 	VerifiedToken,
-	'jti' | 'scopes' | 'authorizationDetails' | 'issuedAtSeconds' | 'credentialId'
+	'jti' | 'scopes' | 'authorizationDetails' | 'issuedAtSeconds' | 'expiresAtSeconds' | 'credentialId'
 >;
 
 /** Whom the request speaks for, once it is authenticated. */
