@@ -218,6 +218,27 @@ export const FAULTS = {
 		oauthError: 'invalid_target',
 		retry: 'after-change',
 	},
+	oauth_invalid_dpop_proof: {
+		owner: 'client',
+		status: 400,
+		title: 'The DPoP proof is not valid',
+		oauthError: 'invalid_dpop_proof',
+		retry: 'after-change',
+	},
+	oauth_use_dpop_nonce: {
+		owner: 'client',
+		status: 400,
+		title: 'The DPoP proof needs a fresh nonce',
+		oauthError: 'use_dpop_nonce',
+		retry: 'after-change',
+	},
+	oauth_invalid_authorization_details: {
+		owner: 'client',
+		status: 400,
+		title: 'The authorization details are not granted',
+		oauthError: 'invalid_authorization_details',
+		retry: 'after-change',
+	},
 	oauth_too_many_failures: {
 		owner: 'policy',
 		status: 429,

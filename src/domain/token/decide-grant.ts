@@ -7,12 +7,15 @@ import type { Catalogue } from '../product/catalogue.ts';
 import { type ClientChoices, isServedUnder } from '../product/choose-plan.ts';
 import type { Plan, Product } from '../product/product.ts';
 import type { Subscription } from '../product/subscription.ts';
+import type { TokenFormat } from './access-token.ts';
 import { parseScope } from './scope.ts';
 
 /** The resources that each product of a catalogue gives access to, worked out once per catalogue. */
 export interface ProductResources {
 	readonly catalogue: Catalogue;
 	readonly resourcesByProduct: ReadonlyMap<string, ReadonlySet<string>>;
+	/** How tokens for each resource are written. */
+	readonly formatByResource: ReadonlyMap<string, TokenFormat>;
 }
 
 /** What the client asked for. Undefined = the parameter was absent or empty (RFC 6749 §3.2). */
@@ -51,7 +54,8 @@ export function indexProductResources(catalogue: Catalogue): ProductResources {
 		}
 		resourcesByProduct.set(product.id, resources);
 	}
-	return { catalogue, resourcesByProduct };
+	const formatByResource = new Map(catalogue.apis.map((api) => [api.resource, api.tokenFormat]));
+	return { catalogue, resourcesByProduct, formatByResource };
 }
 
 /**
@@ -75,6 +79,17 @@ export function decideGrant(
 		resource.value,
 		offers.filter((offer) => offer.resources.has(resource.value)),
 	);
+}
+
+/** Gives the keys of the operations that the subscriptions of a client to a resource cover. */
+export function coveredOperations(
+	resource: string,
+	client: ClientChoices,
+	subscriptions: Iterable<Subscription>,
+	index: ProductResources,
+): ReadonlySet<string> {
+	const offers = offersOf(client, subscriptions, index).filter((offer) => offer.resources.has(resource));
+	return new Set(offers.flatMap(({ product }) => product.operations));
 }
 
 /**

@@ -341,6 +341,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		tokenProtection,
 		sources,
 		tokenRing: signingKeys.tokenRing,
+		introspectionRing: signingKeys.introspectionRing,
+		dpopNonceKey: dpopNonceKeys.authorizationServer,
 		keys,
 		connectionsMax,
 		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },

@@ -27,14 +27,22 @@ import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
+import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
+import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
+import {
+	readTokenProtection,
+	type TokenProtectionKeys,
+	writeTokenProtection,
+} from '../../domain/token/token-protection-key.ts';
+import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
+import type { Secret } from '../../kernel/secret.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
-import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { FAULTS, fault } from '../../kernel/faults.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
-import { fail } from '../../kernel/result.ts';
+import { fail, unwrap } from '../../kernel/result.ts';
 import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
@@ -62,6 +70,8 @@ export interface ServicesOptions {
 	readonly tokenProtection: TokenProtectionKeys;
 	readonly sources: SharedSources;
 	readonly tokenRing: SigningKeyRing;
+	readonly introspectionRing: SigningKeyRing;
+	readonly dpopNonceKey: Secret<Buffer>;
 	readonly keys: KeyStore;
 	/** Most connections that each listener holds at once. */
 	readonly connectionsMax: number;
@@ -133,6 +143,17 @@ function openAuthorizationServer(
 		clientCertificate: (request) => connectionOf(request).certificate ?? fail(NO_CERTIFICATE),
 		connection: connectionOf,
 		sources,
+		introspectionSigner: () => options.introspectionRing.signer(),
+		tokenProtection: options.tokenProtection,
+		tokens: openTokenVerifier(options),
+		details: {
+			types: configuration.authorizationDetailTypes,
+			policy: unwrap(compileDetailPolicy(configuration.authorizationDetailTypes)),
+		},
+		dpopNonces: createDpopNonces(options.dpopNonceKey, systemClock),
+		isDpopNonceRequired: configuration.dpopNonce === 'required',
+		store: options.store,
+		publisher: options.publisher,
 		usedProofs: options.usedProofs,
 		uses: options.uses,
 		tokenSigner: () => options.tokenRing.signer(),
@@ -161,6 +182,18 @@ function openAuthorizationServer(
 			else handle(request, response);
 		},
 		onRefusal,
+	});
+}
+
+/** Opens what this platform has minted, for introspection and revocation. */
+function openTokenVerifier({ configuration, directory, tokenProtection }: ServicesOptions): AccessTokenVerifier {
+	const { sealingKeys, decryptionKeys } = readTokenProtection(writeTokenProtection(tokenProtection));
+	return createAccessTokenVerifier({
+		issuer: configuration.issuer,
+		keys: () => directory.signingKeys.verificationKeys('token-signing'),
+		sealingKeys: () => sealingKeys,
+		decryptionKeys: () => decryptionKeys,
+		clock: systemClock,
 	});
 }
 

@@ -13,6 +13,7 @@ import {
 	type SigningKeyPolicies,
 } from '../../domain/token/signing-key-keeper.ts';
 import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
+import { INTROSPECTION_TYPE } from '../../services/authorization-server/introspection-endpoint.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import type { AssertionKey } from '../gateway/messages.ts';
@@ -27,6 +28,8 @@ export interface SigningKeysOptions extends SigningKeyKeeping {
 export interface SigningKeys {
 	/** Signs access tokens. */
 	readonly tokenRing: SigningKeyRing;
+	/** Signs answers of introspection, with the same keys. */
+	readonly introspectionRing: SigningKeyRing;
 	/** The private halves that a gateway thread starts with. */
 	assertionKeys(): readonly AssertionKey[];
 	/**
@@ -41,12 +44,10 @@ export interface SigningKeys {
 /** Loads the private halves of all keys that can sign now or soon. Throws when one is missing. */
 export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
 	const { clock, directory } = options;
-	const tokenRing = new SigningKeyRing({
-		purpose: 'token-signing',
-		type: ACCESS_TOKEN_TYPE,
-		index: directory.signingKeys,
-		clock,
-	});
+	const ringOf = (type: string): SigningKeyRing =>
+		new SigningKeyRing({ purpose: 'token-signing', type, index: directory.signingKeys, clock });
+	const tokenRing = ringOf(ACCESS_TOKEN_TYPE);
+	const introspectionRing = ringOf(INTROSPECTION_TYPE);
 	const forAssertions = new Map<string, Secret>();
 	const load = async (record: SigningKeyRecord, send: (key: AssertionKey) => void = () => {}): Promise<void> => {
 		if (!isPublished(record, clock.nowMs()) || isSpent(record, clock.nowMs())) return;
@@ -55,6 +56,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 		if (stored === undefined) throw new Error(`the private half of the signing key ${record.id} is not in the store`);
 		if (record.purpose === 'token-signing') {
 			tokenRing.add(record.id, stored.privateKeyPem);
+			introspectionRing.add(record.id, stored.privateKeyPem);
 		} else {
 			forAssertions.set(record.id, stored.privateKeyPem);
 			send(assertionKey(record.id, stored.privateKeyPem));
@@ -63,6 +65,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 	for (const record of directory.signingKeys.records()) await load(record);
 	return {
 		tokenRing,
+		introspectionRing,
 		assertionKeys: () => [...forAssertions].map(([kid, pem]) => assertionKey(kid, pem)),
 		async prepareChanges(changes, sendToGateways) {
 			for (const { change } of changes) if (change.kind === 'signing-key') await load(change.record, sendToGateways);
@@ -72,6 +75,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 				const changes = await rotateDueSigningKeys(options, options.policies, (next) => recordRotation(options, next));
 				for (const { sequence } of changes) await publisher.publish(sequence);
 				tokenRing.forgetUnused();
+				introspectionRing.forgetUnused();
 				const published = new Set(directory.signingKeys.published('assertion-signing').map(({ id }) => id));
 				for (const kid of forAssertions.keys()) if (!published.has(kid)) forAssertions.delete(kid);
 				await destroySpentKeys(options);

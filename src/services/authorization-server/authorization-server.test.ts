@@ -37,20 +37,31 @@ async function readJson(path: string): Promise<{ [name: string]: unknown }> {
 
 test('checks 1, 2, 3, 4, 5, 7, 8: publishes metadata that is true of this server, and no more', async () => {
 	const { scopes_supported: scopes, ...metadata } = await readJson(METADATA);
+	const methods = [
+		'tls_client_auth',
+		'self_signed_tls_client_auth',
+		'private_key_jwt',
+		'client_secret_basic',
+		'client_secret_post',
+	];
+	const algorithms = ['ES256', 'ES384', 'EdDSA', 'PS256'];
 	assert.deepEqual(metadata, {
 		issuer: ISSUER,
 		token_endpoint: `${ISSUER}/oauth2/token`,
+		introspection_endpoint: `${ISSUER}/oauth2/introspect`,
+		revocation_endpoint: `${ISSUER}/oauth2/revoke`,
 		jwks_uri: `${ISSUER}/oauth2/jwks`,
 		response_types_supported: [],
 		grant_types_supported: ['client_credentials'],
-		token_endpoint_auth_methods_supported: [
-			'tls_client_auth',
-			'self_signed_tls_client_auth',
-			'private_key_jwt',
-			'client_secret_basic',
-			'client_secret_post',
-		],
-		token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'PS256'],
+		token_endpoint_auth_methods_supported: methods,
+		token_endpoint_auth_signing_alg_values_supported: algorithms,
+		introspection_endpoint_auth_methods_supported: methods,
+		introspection_endpoint_auth_signing_alg_values_supported: algorithms,
+		revocation_endpoint_auth_methods_supported: methods,
+		revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+		introspection_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'ML-DSA-65'],
+		dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256'],
+		authorization_details_types_supported: ['payment'],
 		tls_client_certificate_bound_access_tokens: true,
 	});
 	assert.ok(Array.isArray(scopes) && scopes.includes('accounts:read') && scopes.includes('payments'));

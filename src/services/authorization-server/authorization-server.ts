@@ -11,7 +11,14 @@ import { FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
 import { createAssertionKeys } from '../../domain/token/assertion-keys.ts';
+import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
+import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { DetailRules } from '../../domain/token/decide-details.ts';
+import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
+import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
 import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
+import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { SigningKeyRecord, SigningPurpose } from '../../domain/token/signing-key.ts';
 import { publicJwkSet } from '../../domain/token/signing-key-index.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
@@ -20,11 +27,18 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { PresentedCertificate } from './connection-proof.ts';
-import { metadataPath, PATHS, renderMetadata } from './metadata.ts';
+import type { AuthenticationDeps } from './authenticate-client.ts';
+import { metadataPath, PATHS, renderMetadata, tokenEndpointUri } from './metadata.ts';
 import { sendDocument, sendProblem } from './respond.ts';
+import { answerIntrospection } from './introspection-endpoint.ts';
+import { answerRevocation } from './revocation-endpoint.ts';
 import { answerTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
+import type { TokenServiceDeps } from './token-service-deps.ts';
+import { createTokenWriters } from './token-writer.ts';
 
 const BODY_TIMEOUT_MS = 10_000;
+/** Keys of DPoP clients that are remembered as parsed. */
+const DPOP_KEYS_MAX = 4096;
 
 /** What the authorization server needs from the platform. */
 export interface AuthorizationServerDeps {
@@ -37,6 +51,20 @@ export interface AuthorizationServerDeps {
 	 * Called once per request; dates, revocation and registration are judged here afterwards.
 	 */
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	/** Signs answers of introspection, which have another type. */
+	readonly introspectionSigner: () => JwtSigner;
+	/** What encrypted and opaque tokens are written with. */
+	readonly tokenProtection: TokenProtectionKeys;
+	/** Opens and verifies what this server has minted. */
+	readonly tokens: AccessTokenVerifier;
+	/** Types of authorization details, and the policy that was compiled from them. */
+	readonly details: DetailRules;
+	/** The nonces of this server for DPoP proofs, and whether a proof needs one. */
+	readonly dpopNonces: DpopNonces;
+	readonly isDpopNonceRequired: boolean;
+	/** Where revocations of clients go, and how they come into force. */
+	readonly store: RegistryStore;
+	readonly publisher: ChangePublisher;
 	/** Shared by all servers that accept the same client assertions. */
 	readonly usedProofs: UsedProofs;
 	/** Counts failed authentications; its own when absent. */
@@ -60,34 +88,59 @@ export interface AuthorizationServerDeps {
 	readonly bodyTimeoutMs?: number;
 }
 
+type Endpoint = (request: IncomingMessage, response: ServerResponse, requestId: string) => Promise<void>;
+
 /** Handles one HTTP request. Answers every one and never throws. */
 export type AuthorizationServer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Makes the authorization server. It listens nowhere: the platform hands it the requests of its TLS listener. */
 export function createAuthorizationServer(deps: AuthorizationServerDeps): AuthorizationServer {
 	const catalogueView = viewCatalogue(deps);
+	const { bodyTimeoutMs = BODY_TIMEOUT_MS } = deps;
+	const authentication: AuthenticationDeps = {
+		issuer: deps.issuer,
+		directory: deps.directory,
+		assertionKeys: createAssertionKeys(deps.random),
+		usedProofs: deps.usedProofs,
+		failures: deps.failures ?? new FailureLimit(deps.clock),
+		uses: deps.uses,
+	};
 	const tokenEndpoint: TokenEndpointDeps = {
 		issuer: deps.issuer,
-		signer: deps.tokenSigner,
+		writers: createTokenWriters(deps),
+		details: deps.details,
+		nonces: deps.dpopNonces,
+		dpop: {
+			dpop: createDpopVerifier({
+				clock: deps.clock,
+				nonces: deps.dpopNonces,
+				isNonceRequired: deps.isDpopNonceRequired,
+				keysMax: DPOP_KEYS_MAX,
+			}),
+			usedProofs: deps.usedProofs,
+			tokenEndpoint: tokenEndpointUri(deps.issuer),
+		},
 		products: () => catalogueView().products,
 		directory: deps.directory,
 		clientCertificate: deps.clientCertificate,
 		connection: deps.connection,
 		sources: deps.sources,
-		authentication: {
-			issuer: deps.issuer,
-			directory: deps.directory,
-			assertionKeys: createAssertionKeys(deps.random),
-			usedProofs: deps.usedProofs,
-			failures: deps.failures ?? new FailureLimit(deps.clock),
-			uses: deps.uses,
-		},
+		authentication,
 		audit: deps.audit,
 		clock: deps.clock,
 		random: deps.random,
 		reportBug: deps.reportBug,
-		bodyTimeoutMs: deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS,
+		bodyTimeoutMs,
 	};
+	const tokenService: TokenServiceDeps = { ...deps, authentication, bodyTimeoutMs };
+	const endpoints = new Map<string, Endpoint>([
+		[PATHS.token, (request, response, requestId) => answerTokenRequest(request, response, requestId, tokenEndpoint)],
+		[
+			PATHS.introspection,
+			(request, response, requestId) => answerIntrospection(request, response, requestId, tokenService),
+		],
+		[PATHS.revocation, (request, response, requestId) => answerRevocation(request, response, requestId, tokenService)],
+	]);
 	const documents = new Map<string, () => string>([
 		[metadataPath(deps.issuer), () => catalogueView().metadata],
 		[PATHS.jwks, viewKeys(deps, 'token-signing')],
@@ -98,8 +151,9 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		const requestId = deps.requestId();
 		// The path is compared as it came; nothing is decoded or normalised, so each resource has one spelling.
 		const [path = ''] = (request.url ?? '').split('?', 1);
-		if (path === PATHS.token) {
-			answerTokenRequest(request, response, requestId, tokenEndpoint).catch((error: unknown) => {
+		const endpoint = endpoints.get(path);
+		if (endpoint !== undefined) {
+			endpoint(request, response, requestId).catch((error: unknown) => {
 				// Not even a refusal could be recorded or sent: the caller gets no answer rather than an unrecorded one.
 				deps.reportBug(error, requestId);
 				response.destroy();
@@ -122,7 +176,9 @@ function answerDocumentRequest(
 	document: (() => string) | undefined,
 ): void {
 	if (document === undefined) {
-		const known = `${PATHS.token}, ${PATHS.jwks} and ${PATHS.metadata}`;
+		const known = Object.values(PATHS)
+			.filter((path) => path !== PATHS.assertionJwks)
+			.join(', ');
 		sendProblem(request, response, requestId, fault('not_found', `This server has ${known}.`));
 	} else if (request.method !== 'GET' && request.method !== 'HEAD') {
 		const refusal = fault('method_not_allowed', 'Use GET or HEAD.');
@@ -153,7 +209,10 @@ function viewCatalogue(deps: AuthorizationServerDeps): () => CatalogueView {
 	return () => {
 		const catalogue = deps.catalogue();
 		if (view?.products.catalogue !== catalogue) {
-			view = { products: indexProductResources(catalogue), metadata: renderMetadata(deps.issuer, catalogue) };
+			view = {
+				products: indexProductResources(catalogue),
+				metadata: renderMetadata(deps.issuer, catalogue, deps.details.policy.types),
+			};
 		}
 		return view;
 	};

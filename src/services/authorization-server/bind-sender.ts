@@ -1,8 +1,10 @@
 // Decides what the access token is bound to, as the client was registered: whoever steals the token then cannot use it.
 // RFC 8705 §3: the certificate of the connection. It must itself be a live credential of the client, so that its
-// revocation ends the token, also where the client proves itself by a key or a secret.
+// revocation ends the token, also where the client proves itself by a key or a secret. RFC 9449 §5: the key of the DPoP
+// proof, which any client may choose anew with each token: whoever holds the token must hold it.
 import type { Client } from '../../domain/client/client.ts';
 import { credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
+import type { TokenConfirmation } from '../../domain/token/access-token.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
@@ -10,39 +12,47 @@ import type { ConnectionProof } from './connection-proof.ts';
 
 /** The key that a token is bound to. */
 export interface SenderBinding {
-	/** base64url SHA-256 of the certificate (`cnf.x5t#S256`). */
-	readonly certificateThumbprint: string;
-	/** When the certificate, or its credential, ends: no token may outlive it. */
+	readonly confirmation: TokenConfirmation;
+	/** How the token is to be presented (RFC 6749 §7.1). */
+	readonly tokenType: 'Bearer' | 'DPoP';
+	/** When what it is bound to ends: no token may outlive it. */
 	readonly notAfterMs: number;
 }
 
 /**
- * Finds the binding of the tokens of an authenticated client. Faults: `oauth_invalid_request` when the connection does
+ * Finds the binding of the tokens of an authenticated client. `dpopThumbprint` is the key that `proveDpopKey` gave for a
+ * client whose tokens are bound to one. A plain bearer token is granted under plans of low assurance only. Faults: `oauth_invalid_request` when the connection does
  * not show what the tokens are to be bound to.
  */
 export function bindSender(
 	client: Client,
 	caller: ConnectionProof,
+	dpopThumbprint: string | undefined,
 	directory: Directory,
 	nowMs: number,
 ): Result<SenderBinding, Fault> {
-	if (client.senderConstraint !== 'mtls') {
-		return fail(fault('oauth_unauthorized_client', 'Tokens of this client cannot be bound by this server.'));
+	if (client.senderConstraint === 'dpop') {
+		if (dpopThumbprint === undefined) throw new Error('a client that is bound to a key has proven none');
+		return ok({ confirmation: { jkt: dpopThumbprint }, tokenType: 'DPoP', notAfterMs: Number.POSITIVE_INFINITY });
+	}
+	if (client.senderConstraint === 'none') {
+		return ok({ confirmation: {}, tokenType: 'Bearer', notAfterMs: Number.POSITIVE_INFINITY });
 	}
 	const { thumbprint, certificate } = caller;
 	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
 	const isOwn = credential !== undefined && credential.clientId === client.id && isCredentialLive(credential, nowMs);
 	if (!isOwn) return fail(noCertificate('no live certificate of the client'));
 	if (credential.kind === 'self-signed-certificate') {
-		return ok({ certificateThumbprint: credential.thumbprint, notAfterMs: credentialEndMs(credential) });
+		return ok(boundTo(credential.thumbprint, credentialEndMs(credential)));
 	}
 	if (!certificate.ok) return fail(noCertificate(certificate.fault.internal ?? certificate.fault.code));
 	const { notBeforeMs, notAfterMs } = certificate.value;
 	if (nowMs < notBeforeMs || nowMs >= notAfterMs) return fail(noCertificate('the certificate is not valid now'));
-	return ok({
-		certificateThumbprint: credential.thumbprint,
-		notAfterMs: Math.min(notAfterMs, credentialEndMs(credential)),
-	});
+	return ok(boundTo(credential.thumbprint, Math.min(notAfterMs, credentialEndMs(credential))));
+}
+
+function boundTo(thumbprint: string, notAfterMs: number): SenderBinding {
+	return { confirmation: { x5tS256: thumbprint }, tokenType: 'Bearer', notAfterMs };
 }
 
 function noCertificate(internal: string): Fault {

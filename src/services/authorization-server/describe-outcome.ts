@@ -32,7 +32,7 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 		actor,
 	};
 	if (outcome.ok) {
-		const { jti, scope, resource, expiresAtSeconds } = outcome.value;
+		const { jti, scope, resource, expiresAtSeconds, authorizationDetails } = outcome.value;
 		return {
 			...common,
 			type: 'token.issued',
@@ -44,6 +44,8 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 				resource,
 				expires_at: new Date(expiresAtSeconds * 1000).toISOString(),
 				method: authentication?.claimed.client?.authenticationMethod,
+				bound_to: authentication?.claimed.client?.senderConstraint,
+				detail_types: authorizationDetails.length === 0 ? undefined : authorizationDetails.map(({ type }) => type),
 				certificate,
 			},
 		};
@@ -55,6 +57,26 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 		reason: outcome.fault.code,
 		status: faultKind(outcome.fault).status,
 		facts: { cause: outcome.fault.internal, certificate, ...claimOf(actor, authentication) },
+	};
+}
+
+/** Makes the audit entry of a question about a token, or of its revocation: `type`, and what was found `about` it. */
+export function describeTokenQuestion(
+	type: 'token.introspected' | 'token.revoked',
+	outcome: Result<unknown, Fault>,
+	about: { readonly jti: string | undefined; readonly active?: boolean } | undefined,
+	context: TokenRequestContext,
+): AuditEntry {
+	const actor = actorOf(undefined, context);
+	const common = { time: new Date(context.nowMs).toISOString(), type, requestId: context.requestId, actor };
+	if (outcome.ok) return { ...common, decision: 'permit', status: 200, facts: { ...about } };
+	const { code, internal } = outcome.fault;
+	return {
+		...common,
+		decision: 'deny',
+		reason: code,
+		status: faultKind(outcome.fault).status,
+		facts: { cause: internal, ...claimOf(actor, context.authentication) },
 	};
 }
 

@@ -1,9 +1,16 @@
 // Issues one access token to a client that has proven who it is: decides the grant, the lifetime, and mints.
 // A token never outlives the certificate that it is bound to.
 import type { Client } from '../../domain/client/client.ts';
-import { CLOCK_SKEW_SECONDS, mintAccessToken } from '../../domain/token/access-token.ts';
-import { decideGrant, type ProductResources } from '../../domain/token/decide-grant.ts';
-import { type JwtSigner, TOKEN_LENGTH_MAX } from '../../domain/token/jwt.ts';
+import type { AuthorizationDetail } from '../../domain/policy/authorization-detail.ts';
+import {
+	CLOCK_SKEW_SECONDS,
+	mintAccessToken,
+	type TokenFormat,
+	type TokenWriter,
+} from '../../domain/token/access-token.ts';
+import { decideDetails, type DetailRules } from '../../domain/token/decide-details.ts';
+import { coveredOperations, decideGrant, type ProductResources } from '../../domain/token/decide-grant.ts';
+import { TOKEN_LENGTH_MAX } from '../../domain/token/jwt.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -18,6 +25,8 @@ export interface IssuedToken {
 	readonly jti: string;
 	readonly scope: string;
 	readonly resource: string;
+	readonly tokenType: SenderBinding['tokenType'];
+	readonly authorizationDetails: readonly AuthorizationDetail[];
 	readonly expiresInSeconds: number;
 	readonly expiresAtSeconds: number;
 }
@@ -25,7 +34,8 @@ export interface IssuedToken {
 /** What issuing needs. */
 export interface IssueTokenDeps {
 	readonly issuer: string;
-	readonly sign: JwtSigner;
+	readonly writers: Readonly<Record<TokenFormat, TokenWriter>>;
+	readonly details: DetailRules;
 	readonly random: Random;
 	readonly products: ProductResources;
 	/** The second before which no token of the client may have been issued: `Directory.tokensNotBeforeSeconds`. */
@@ -37,14 +47,21 @@ export function issueToken(
 	request: TokenRequest,
 	authenticated: AuthenticatedClient,
 	binding: SenderBinding,
-	subscriptions: Iterable<Subscription>,
+	subscriptions: () => Iterable<Subscription>,
 	nowMs: number,
 	deps: IssueTokenDeps,
 ): Result<IssuedToken, Fault> {
-	const granted = decideGrant(request, authenticated.client, subscriptions, deps.products);
+	const granted = decideGrant(request, authenticated.client, subscriptions(), deps.products);
 	if (!granted.ok) return granted;
 	const { resource, scopes, ttlSeconds } = granted.value;
 	const { client, credential } = authenticated;
+	const details = decideDetails(
+		request.authorizationDetails,
+		resource,
+		() => coveredOperations(resource, client, subscriptions(), deps.products),
+		deps.details,
+	);
+	if (!details.ok) return details;
 	const notAfterMs = Math.min(authenticated.notAfterMs, binding.notAfterMs);
 	const now = Math.floor(nowMs / 1000);
 	// A cut-off of all earlier tokens may lie in the running second: what is issued now must live, so it counts from then.
@@ -66,11 +83,12 @@ export function issueToken(
 			credentialId: credential.id,
 			resource,
 			scopes,
-			confirmation: { x5tS256: binding.certificateThumbprint },
+			confirmation: binding.confirmation,
+			authorizationDetails: details.value,
 			issuedAtSeconds,
 			expiresAtSeconds,
 		},
-		deps,
+		{ ...deps, sign: deps.writers[deps.products.formatByResource.get(resource) ?? 'jwt'] },
 	);
 	// A token that no gateway would read is not given out.
 	if (token.length > TOKEN_LENGTH_MAX) return fail(fault('oauth_invalid_scope', 'Ask for fewer scopes at a time.'));
@@ -79,6 +97,8 @@ export function issueToken(
 		jti,
 		scope: scopes.join(' '),
 		resource,
+		tokenType: binding.tokenType,
+		authorizationDetails: details.value,
 		expiresInSeconds: expiresAtSeconds - now,
 		expiresAtSeconds,
 	});

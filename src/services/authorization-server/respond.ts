@@ -11,13 +11,23 @@ const JSON_MEDIA_TYPE = 'application/json';
 /** What RFC 6749 §5.2 allows in `error_description`. */
 const NOT_IN_DESCRIPTION = /[^\x20-\x21\x23-\x5b\x5d-\x7e]/g;
 
-/** Answers a token request with its token. */
-export function sendToken(response: ServerResponse, requestId: string, body: string): void {
+/** Answers with a token, or with what is known of one. */
+export function sendToken(
+	response: ServerResponse,
+	requestId: string,
+	body: string,
+	mediaType: string = JSON_MEDIA_TYPE,
+): void {
 	send(response, 200, requestId, body, {
-		'Content-Type': JSON_MEDIA_TYPE,
+		'Content-Type': mediaType,
 		'Cache-Control': 'no-store',
 		Pragma: 'no-cache',
 	});
+}
+
+/** Answers that it was done, and no more (RFC 7009 §2.2). */
+export function sendEmpty(response: ServerResponse, requestId: string): void {
+	send(response, 200, requestId, '', { 'Cache-Control': 'no-store', Pragma: 'no-cache' });
 }
 
 /** Answers a token request with a refusal. Gives the status, for the record. */

@@ -182,7 +182,11 @@ test('check 19: refuses large bodies and many parameters quickly', async () => {
 	world.audit.entries.length = 0;
 	const many = Array.from({ length: 1000 }, (_, index) => `p${index}=1`).join('&');
 	assertRefused(await world.ask(`${GRANT}&${many}`), 400, 'invalid_request');
-	assertRefused(await world.ask(`${GRANT}&authorization_details=${'['.repeat(30_000)}`), 400, 'invalid_request');
+	assertRefused(
+		await world.ask(`${GRANT}&authorization_details=${'['.repeat(30_000)}`),
+		400,
+		'invalid_authorization_details',
+	);
 });
 
 test('check 20: refuses control characters, bad escapes and text that is not UTF-8', async () => {
@@ -338,7 +342,7 @@ test('checks 84, 85: scope and resource as granted, errors of RFC 6749 and RFC 8
 	}
 	assertRefused(await world.ask(GRANT, 'both'), 400, 'invalid_target', 'several resources, none named');
 	assertRefused(await world.ask(GRANT, 'none'), 400, 'unauthorized_client', 'no subscription');
-	assertRefused(await ask('authorization_details=%5B%5D'), 400, 'invalid_request');
+	assertRefused(await ask('authorization_details=%5B%5D'), 400, 'invalid_authorization_details');
 	assertRefused(await world.ask(GRANT, 'verbose'), 400, 'invalid_scope', 'a token that no gateway would read');
 });
 
@@ -386,6 +390,8 @@ test('checks 106, 107: records every issuance and refusal once, with who and why
 				resource: ACCOUNTS,
 				expires_at: '2026-11-23T12:05:00.000Z',
 				method: 'tls_client_auth',
+				bound_to: 'mtls',
+				detail_types: undefined,
 				certificate: good.certificate.thumbprint,
 			},
 		},

@@ -7,7 +7,9 @@ import type { Connection } from '../../domain/certificate/connection.ts';
 import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { ProductResources } from '../../domain/token/decide-grant.ts';
-import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { TokenFormat, TokenWriter } from '../../domain/token/access-token.ts';
+import type { DetailRules } from '../../domain/token/decide-details.ts';
+import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -18,14 +20,17 @@ import { bindSender } from './bind-sender.ts';
 import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
 import { describeOutcome } from './describe-outcome.ts';
+import { type DpopDeps, proveDpopKey } from './prove-dpop-key.ts';
 import { sendOauthError, sendToken } from './respond.ts';
 import { readTokenRequest } from './token-request.ts';
 
 /** What the token endpoint needs. */
 export interface TokenEndpointDeps {
 	readonly issuer: string;
-	/** Gives the signer of access tokens of this moment. */
-	readonly signer: () => JwtSigner;
+	readonly writers: Readonly<Record<TokenFormat, TokenWriter>>;
+	readonly details: DetailRules;
+	readonly dpop: DpopDeps;
+	readonly nonces: DpopNonces;
 	/** The products of the running configuration. */
 	readonly products: () => ProductResources;
 	readonly directory: () => Directory;
@@ -70,6 +75,8 @@ export async function answerTokenRequest(
 			directory: deps.directory(),
 		}),
 	);
+	// RFC 9449 §8.2: whoever sends proofs, or was asked for one with a nonce, is told the nonce of now.
+	if (request.headers['dpop'] !== undefined) response.setHeader('DPoP-Nonce', deps.nonces.current());
 	if (outcome.ok) sendToken(response, requestId, renderToken(outcome.value));
 	else sendOauthError(request, response, requestId, outcome.fault);
 }
@@ -78,9 +85,10 @@ export async function answerTokenRequest(
 function renderToken(issued: IssuedToken): string {
 	return JSON.stringify({
 		access_token: issued.token,
-		token_type: 'Bearer',
+		token_type: issued.tokenType,
 		expires_in: issued.expiresInSeconds,
 		scope: issued.scope,
+		...(issued.authorizationDetails.length === 0 ? undefined : { authorization_details: issued.authorizationDetails }),
 	});
 }
 
@@ -102,6 +110,9 @@ async function decide(
 	const authentication = await authenticateClient(read.value.evidence, proof, deps.clock.nowMs(), deps.authentication);
 	trace.authentication = authentication;
 	if (!authentication.outcome.ok) return authentication.outcome;
+	const isDpop = authentication.outcome.value.client.senderConstraint === 'dpop';
+	const key = isDpop ? await proveDpopKey(request, deps.dpop) : undefined;
+	if (key?.ok === false) return key;
 	// From here on nothing waits: registry, clock and ledger are those of one moment.
 	const directory = deps.directory();
 	const nowMs = deps.clock.nowMs();
@@ -115,11 +126,12 @@ async function decide(
 		);
 	}
 	const { client } = authenticated.value;
-	const binding = bindSender(client, proof, directory, nowMs);
+	const binding = bindSender(client, proof, key?.value, directory, nowMs);
 	if (!binding.ok) return binding;
-	return issueToken(read.value, authenticated.value, binding.value, directory.subscriptions(client.id), nowMs, {
+	return issueToken(read.value, authenticated.value, binding.value, () => directory.subscriptions(client.id), nowMs, {
 		issuer: deps.issuer,
-		sign: deps.signer(),
+		writers: deps.writers,
+		details: deps.details,
 		random: deps.random,
 		products: deps.products(),
 		tokensNotBeforeSeconds: (client) => directory.tokensNotBeforeSeconds(client),
