@@ -9,6 +9,7 @@ import { fail, ok } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import { checkRevision } from '../registry/commit-change.ts';
 import type { Changed } from '../registry/commit-change.ts';
+import { settleRotation } from '../client/settle-rotation.ts';
 import type { Registry } from '../registry/registry.ts';
 import { barKey } from './bar-key.ts';
 import { certificateStatusOf } from './certificate.ts';
@@ -110,8 +111,9 @@ async function change(
 	if (credential === undefined) return ok({ record, sequence: told, changed: true });
 	const changed = withStatus(credential, status, clock);
 	await registry.credentials.update(changed, credential.revision);
-	const sequence = await registry.changes.append({ kind: 'credential', record: changed });
-	return ok({ record, sequence, changed: true });
+	await registry.changes.append({ kind: 'credential', record: changed });
+	if (status.status === 'revoked') await settleRotation(registry, credential.id, { clock });
+	return ok({ record, sequence: await registry.changes.latest(), changed: true });
 }
 
 /** Replaces the status members, and leaves none of the old ones behind. */

@@ -35,6 +35,9 @@ export async function completeRotation(
 		await restoreOld(registry, rotation, deps);
 		return asItIs(registry, await closeRotation(registry, rotation, 'cancelled', deps));
 	}
+	const old = await registry.credentials.get(rotation.oldCredentialId);
+	// However it came to be revoked, there is nothing left to do but to say so.
+	if (old?.status === 'revoked') return asItIs(registry, await closeRotation(registry, rotation, 'completed', deps));
 	return revokeOneSide(registry, rotation, rotation.oldCredentialId, deps);
 }
 

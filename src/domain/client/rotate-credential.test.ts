@@ -149,6 +149,15 @@ test('where the new one is lost during the overlap, the old one gets its life ba
 	assert.ok(isCredentialLive(await get(first.id), clock.nowMs()));
 });
 
+test('a rotation whose old credential is revoked by whatever way can still be ended', async () => {
+	const { clock, registry, deps, first, get, rotate } = await openWorld();
+	const { rotation } = unwrap(await rotate(first.id));
+	const old = await get(first.id);
+	await registry.credentials.update({ ...old, status: 'revoked', revision: old.revision + 1 }, old.revision);
+	clock.advance(7 * DAY_MS);
+	assert.equal(unwrap(await completeRotation(registry, rotation.id, deps)).rotation.status, 'completed');
+});
+
 test('revoking the old one ends the rotation, and an earlier end that it had comes back with a cancellation', async () => {
 	const { registry, deps, clock, first, get, rotate } = await openWorld();
 	const one = unwrap(await rotate(first.id));

@@ -73,7 +73,12 @@ export function createCredentialJobs(deps: CredentialJobDependencies): Credentia
 
 async function endRotations(deps: CredentialJobDependencies): Promise<void> {
 	for (const { id } of await deps.store.rotations.listDue(deps.clock.nowMs(), ROTATIONS_PER_RUN_MAX)) {
-		await endRotation(deps, id);
+		try {
+			await endRotation(deps, id);
+		} catch (thrown) {
+			// One that fails keeps no other from ending; its credential is dead by its date in any case.
+			deps.log.error('a rotation could not be ended; the next run tries again', describeError(thrown));
+		}
 	}
 }
 

@@ -43,6 +43,25 @@ test('a certificate is rotated by a new request, shown with the last use of both
 	assert.ok(types.has('credential.rotation-started') && types.has('credential.rotation-completed'));
 });
 
+test('revoking the certificate of the new credential gives the old one its life back, and that of the old one ends it', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await oneClient(admin, 'tls_client_auth');
+	const csr = () => createPartnerKey('x').csrPem;
+	const first = (await admin.call('POST', `/clients/${clientId}/certificates`, { body: { csr: csr() } })).body
+		.credential;
+	const rotate = async () =>
+		(await admin.call('POST', `/credentials/${first.id}/rotate`, { body: { csr: csr() } })).body;
+	const revoke = (certificateId: string) =>
+		admin.call('POST', `/certificates/${certificateId}/revoke`, { body: { reason: 'superseded' } });
+	const lost = await rotate();
+	assert.equal((await revoke(lost.credential.certificateId)).status, 200);
+	assert.equal((await admin.call('GET', `/rotations/${lost.rotation.id}`)).body.status, 'cancelled');
+	assert.equal((await admin.call('GET', `/credentials/${first.id}`)).body.retiresAt, undefined);
+	const done = await rotate();
+	assert.equal((await revoke(first.certificateId)).status, 200);
+	assert.equal((await admin.call('GET', `/rotations/${done.rotation.id}`)).body.status, 'completed');
+});
+
 test('a secret is rotated and shown once; in an emergency the old one is dead in the same answer', async () => {
 	const admin = await createTestAdmin();
 	const clientId = await oneClient(admin, 'client_secret_basic');
