@@ -2,7 +2,8 @@
 // requests, and the reader below them. Expected: a refusal, never an exception of another class, a crash or a hang; and
 // nothing is accepted that was not made by whoever must have made it.
 //
-// Seeded and small here. For more: SALLYPORT_FUZZ_RUNS=200000 SALLYPORT_FUZZ_SEED=7 npm run test:unit -- test/fuzz
+// Seeded and small here. For more, without the time limit of npm test:
+//   SALLYPORT_FUZZ_RUNS=200000 SALLYPORT_FUZZ_SEED=7 node_modules/.bin/node --test test/fuzz/*.test.ts
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';

@@ -1,7 +1,8 @@
 // Two years in the life of many partners, by a virtual clock: credentials are renewed, the platform restarts and fails, its
 // clock jumps. Nobody who follows the rules is ever without a valid credential, and no notice is missed or doubled.
 //
-// Seeds and size are small here. For more: SALLYPORT_SIMULATION_SEEDS=200 SALLYPORT_SIMULATION_PARTNERS=60.
+// Seeds and size are small here. For more, without the time limit of npm test:
+//   SALLYPORT_SIMULATION_SEEDS=200 SALLYPORT_SIMULATION_PARTNERS=60 node_modules/.bin/node --test test/simulation/*.test.ts
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRenewalWorld, type RenewalWorld } from './renewal-world.ts';
