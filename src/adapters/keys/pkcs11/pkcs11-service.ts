@@ -50,9 +50,12 @@ export function openPkcs11Service(
 			throw new KeyServiceFailure('unavailable', `${name}: it has failed for some time`, { retryAfterMs });
 		}
 		let outcome: 'succeed' | 'refuse' | 'fail' = 'fail';
+		const startedAt = performance.now();
 		try {
 			const bytes = await call(work).catch(async (error: unknown) => {
 				if (!(error instanceof KeyServiceFailure) || error.kind !== 'unavailable' || isClosed) throw error;
+				// A token that hangs is not waited for twice: whoever signs may hold up others.
+				if (performance.now() - startedAt > place.timeout) throw error;
 				await sleep(RETRY_PAUSE_MS);
 				return call(work);
 			});
