@@ -1,5 +1,5 @@
-// The challenges of a refusal: with which scheme to come back, why this request was not good enough, and where the metadata
-// of the API are. RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1.
+// The challenges of a refusal: with which scheme to come back, and why this request was not good enough. RFC 6750 §3,
+// RFC 9449 §7.1.
 import { DPOP_ALGORITHMS } from '../../domain/token/dpop-proof.ts';
 import type { Fault, FaultCode } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
@@ -23,7 +23,6 @@ export function challengesOf(exchange: Exchange, outcome: Fault): readonly strin
 	const scope = outcome.members?.['scope'];
 	if (typeof scope === 'string') parameters.push(`scope="${scope}"`);
 	const { route } = exchange;
-	if (route !== undefined) parameters.push(route.metadataParameter);
 	const bearer = ['Bearer', parameters.join(', ')].join(' ').trimEnd();
 	const dpop = `DPoP ${[ALGORITHMS, ...parameters].join(', ')}`;
 	if (exchange.isDpop) return [dpop];

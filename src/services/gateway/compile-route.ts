@@ -6,7 +6,6 @@ import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
 import { explainStream } from '../../domain/api/stream-rule.ts';
 import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
-import { protectedResourceMetadataUrl } from '../../domain/api/protected-resource.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
 import { decodeFormText, splitPairs } from '../../domain/contract/form-pairs.ts';
 import { compileOperationContract, type OperationContract } from '../../domain/contract/operation-contract.ts';
@@ -41,8 +40,6 @@ export interface GatewayRoute {
 	readTargetResources(values: RequestTargetValues): readonly RequestedResource[] | undefined;
 	/** The same for the body; undefined when no rule of the operation looks there. */
 	readonly readBodyResources: ((body: unknown) => readonly RequestedResource[] | undefined) | undefined;
-	/** What the challenges of its refusals say (RFC 9728 §5.1). */
-	readonly metadataParameter: string;
 	/** What the operation demands of the token's authorization details; undefined when it demands none. */
 	readonly details: DetailRule | undefined;
 	/** Holds an answer to the contract, minimizes and masks it; gives what may be sent. */
@@ -74,7 +71,6 @@ export function compileRoute(
 		operation,
 		upstreamBasePath: api.upstream.basePath,
 		retry: retryRule(operation.method, operation.audit),
-		metadataParameter: `resource_metadata="${protectedResourceMetadataUrl(api.resource)}"`,
 		contract: contract.value,
 		cors: compileCors(api),
 		contractHeaders,
