@@ -21,8 +21,8 @@ export interface SenderBinding {
 
 /**
  * Finds the binding of the tokens of an authenticated client. `dpopThumbprint` is the key that `proveDpopKey` gave for a
- * client whose tokens are bound to one. A plain bearer token is granted under plans of low assurance only. Faults: `oauth_invalid_request` when the connection does
- * not show what the tokens are to be bound to.
+ * client whose tokens are bound to one. A plain bearer token is granted under plans of low assurance only. Faults:
+ * `oauth_invalid_request` when the connection does not show what the tokens are to be bound to.
  */
 export function bindSender(
 	client: Client,
