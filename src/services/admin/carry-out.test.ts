@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newId } from '../../kernel/ids.ts';
+import { systemRandom } from '../../kernel/random.ts';
 import { createTestAdmin, operatorConnection, type TestAdmin } from '../../../test/fixture/test-admin.ts';
 
 const partnersOf = async (admin: TestAdmin) => (await admin.store.registry.partners.list({ limit: 200 })).items;
@@ -165,7 +167,7 @@ test('keeps keys of two operators apart, and forgets a key after its time', asyn
 	const first = await admin.call('POST', '/partners', command);
 	const other = {
 		...admin.operator,
-		id: `${admin.operator.id.slice(0, -1)}0` as typeof admin.operator.id,
+		id: newId('opr', admin.clock, systemRandom),
 		thumbprint: 'other',
 	};
 	await admin.store.registry.operators.insert(other);
