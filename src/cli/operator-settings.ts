@@ -2,7 +2,6 @@
 // `operator.json` that the platform writes into its data folder for the operator of the same machine.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { z } from 'zod';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 
@@ -27,12 +26,12 @@ export interface SettingsOptions {
 	readonly keyFile?: string;
 }
 
-const settingsFile = z.object({
-	admin: z.string(),
-	caFile: z.string(),
-	certificateFile: z.string(),
-	keyFile: z.string(),
-});
+interface SettingsFile {
+	readonly admin: string;
+	readonly caFile: string;
+	readonly certificateFile: string;
+	readonly keyFile: string;
+}
 
 const DEFAULT_DATA = 'data';
 
@@ -77,11 +76,11 @@ async function readSettingsFile(options: SettingsOptions, io: CommandIo): Promis
 			{ cause: error },
 		);
 	}
-	const parsed = settingsFile.safeParse(parseJson(text));
-	if (!parsed.success) {
+	const settings = parseSettings(text);
+	if (settings === undefined) {
 		throw new CommandFailure(EXIT.invalid, `${file} is damaged. The platform writes it anew when it starts.`);
 	}
-	const { admin, caFile, certificateFile, keyFile } = parsed.data;
+	const { admin, caFile, certificateFile, keyFile } = settings;
 	return {
 		url: admin,
 		caFile: resolve(folder, caFile),
@@ -90,13 +89,20 @@ async function readSettingsFile(options: SettingsOptions, io: CommandIo): Promis
 	};
 }
 
-function parseJson(text: string): unknown {
+/** Reads four members by hand: a schema library would take longer to load than a command takes. */
+function parseSettings(text: string): SettingsFile | undefined {
+	let value: unknown;
 	try {
-		return JSON.parse(text);
+		value = JSON.parse(text);
 	} catch {
 		// Not JSON is the same to the caller as JSON of another shape.
 		return undefined;
 	}
+	if (typeof value !== 'object' || value === null) return undefined;
+	const { admin, caFile, certificateFile, keyFile } = value as Partial<Record<keyof SettingsFile, unknown>>;
+	if (typeof admin !== 'string' || typeof caFile !== 'string') return undefined;
+	if (typeof certificateFile !== 'string' || typeof keyFile !== 'string') return undefined;
+	return { admin, caFile, certificateFile, keyFile };
 }
 
 function checkUrl(text: string): string {

@@ -131,25 +131,29 @@ function addDocument({ app }: AdminRouter): void {
 		summary: 'This document',
 		responses: { 200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: {} } } } },
 	});
-	const document = JSON.stringify(
-		app.getOpenAPI31Document({
-			openapi: '3.1.0',
-			info: {
-				title: 'Sallyport admin API',
-				version: '1',
-				description:
-					'Times are RFC 3339 in UTC. Lists are paged: give `next` of one page as `after` of the following one. ' +
-					'A command is answered when it is recorded in the ledger, stored, and in force in every thread.',
-				license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
-			},
-			servers: [{ url: '/' }],
-			security: [{ operatorCertificate: [] }],
-		}),
-	);
+	// Made when somebody asks for the first time: it takes longer than everything else of a start together.
+	let document: string | undefined;
+	const describe = () =>
+		JSON.stringify(
+			app.getOpenAPI31Document({
+				openapi: '3.1.0',
+				info: {
+					title: 'Sallyport admin API',
+					version: '1',
+					description:
+						'Times are RFC 3339 in UTC. Lists are paged: give `next` of one page as `after` of the following one. ' +
+						'A command is answered when it is recorded in the ledger, stored, and in force in every thread.',
+					license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+				},
+				servers: [{ url: '/' }],
+				security: [{ operatorCertificate: [] }],
+			}),
+		);
 	app.get(`${ADMIN_BASE_PATH}/openapi.json`, (context) => {
 		const exchange = context.get('exchange');
 		exchange.auditType = 'admin.read';
 		exchange.facts = { operation: 'getOpenApiDocument' };
+		document ??= describe();
 		return new Response(document, { headers: { 'content-type': 'application/json' } });
 	});
 }
