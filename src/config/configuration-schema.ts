@@ -18,6 +18,7 @@ import {
 	title,
 } from './schema-field.ts';
 import { http2Field, tlsListenerFields } from './listener-schema.ts';
+import { resourceServersSchema } from './resource-server-schema.ts';
 import { listenerProtectionFields, sourcesSchema } from './source-schema.ts';
 
 const port = z.int().min(0).max(65_535);
@@ -188,6 +189,7 @@ export const configurationSchema = z
 		keys: keysSchema,
 		signingKeys: signingKeysSchema,
 		authorizationDetails: authorizationDetailsSchema,
+		resourceServers: resourceServersSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

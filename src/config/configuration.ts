@@ -8,6 +8,7 @@ import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { AuthorizationDetailType } from '../domain/policy/authorization-detail.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 import type { KeyPlaces } from './key-schema.ts';
+import type { ResourceServer } from '../domain/token/resource-server.ts';
 import type { SigningKeyPolicies } from '../domain/token/signing-key-keeper.ts';
 
 /** Where a TLS listener listens and which certificate it shows. */
@@ -98,4 +99,6 @@ export interface Configuration {
 	readonly plans: readonly Plan[];
 	/** Types of authorization details (RFC 9396). */
 	readonly authorizationDetailTypes: readonly AuthorizationDetailType[];
+	/** Internal services that may ask about tokens. */
+	readonly resourceServers: readonly ResourceServer[];
 }

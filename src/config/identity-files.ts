@@ -110,7 +110,8 @@ export async function readAuthorities(
 	return certificates.map(String).join('');
 }
 
-async function readCertificates(
+/** Reads the certificates of a PEM file; undefined when something is wrong with them, expiry included. */
+export async function readCertificates(
 	draft: Reading,
 	path: readonly PathStep[],
 	file: string,

@@ -13,6 +13,7 @@ import { checkKeys } from './check-keys.ts';
 import { checkAuthorizationDetails } from './check-authorization-details.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPlans, checkProducts } from './check-products.ts';
+import { checkResourceServers } from './check-resource-servers.ts';
 import { checkRoutes } from './check-routes.ts';
 import { type ConfigProblem, ProblemList, sortProblems } from './config-problem.ts';
 import type { Configuration } from './configuration.ts';
@@ -85,6 +86,7 @@ export async function loadConfigurationText(
 	const plans = checkPlans(draft);
 	const sources = checkSources(draft);
 	const authorizationDetailTypes = checkAuthorizationDetails(draft, apis);
+	const resourceServers = await checkResourceServers(draft, apis);
 	if (!problems.isEmpty || certificates === undefined) return fail(problems.list());
 
 	// Step 3: the result.
@@ -108,6 +110,7 @@ export async function loadConfigurationText(
 		products,
 		plans,
 		authorizationDetailTypes,
+		resourceServers,
 	};
 	const digest = createHash('sha256')
 		.update(canonicalJson(content as unknown as JsonValue))

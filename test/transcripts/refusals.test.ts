@@ -1,10 +1,13 @@
 // The secure flow over real sockets, with curl as an independent client: what is refused is refused with the right status and a
 // problem that helps, is on record exactly once, and never reaches the bank. What is permitted is recorded as well.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { testIban } from '../../demo/bank/fixtures.ts';
 import type { AuditEntry } from '../../src/domain/ledger/audit-entry.ts';
-import { onboardPartnerClient, type PartnerClient } from '../fixture/partner-client.ts';
+import { createPartnerKey } from '../../demo/partner-key.ts';
+import { onboardPartnerClient, openOperatorClient, type PartnerClient } from '../fixture/partner-client.ts';
 import { type PlatformBesideBank, startPlatformBesideBank } from '../fixture/platform-beside-bank.ts';
 import { awaitLedger, type CurlAnswer, curl, readLedger, runSallyport } from '../fixture/run-program.ts';
 
@@ -27,7 +30,9 @@ describe('the secure flow, as curl sees it', () => {
 	let token: string;
 
 	before(async () => {
-		platform = await startPlatformBesideBank();
+		platform = await startPlatformBesideBank({
+			resourceServers: { 'core-banking': { apis: ['bank'], service: 'core-banking' } },
+		});
 		client = await onboardPartnerClient(platform.address, 'transcripts', 'standard', [
 			'accounts-read',
 			'payments',
@@ -75,6 +80,39 @@ describe('the secure flow, as curl sees it', () => {
 		assert.equal(platform.bank.stats().requests, seenBefore, 'the bank has seen a refused request');
 		return problem;
 	}
+
+	it('check 95: an internal API asks about tokens with the certificate of its service, until that is revoked', async () => {
+		const { data } = platform.address;
+		const admin = await openOperatorClient(platform.address);
+		try {
+			const { keyPem, csrPem } = createPartnerKey('core-banking');
+			const body = { profile: 'service', serviceName: 'core-banking', csr: csrPem };
+			const issued = (await admin.post('/certificates', { body })).body;
+			const files = { cert: join(data, 'service.pem'), key: join(data, 'service.key') };
+			await writeFile(files.cert, String(issued['chain']));
+			await writeFile(files.key, keyPem, { mode: 0o600 });
+			const introspect = async (text: string): Promise<CurlAnswer | undefined> => {
+				const identity = ['--cacert', join(data, 'ca.pem'), '--cert', files.cert, '--key', files.key];
+				const url = platform.address.tokenEndpoint.replace('/token', '/introspect');
+				return (await curl(...identity, url, '--data-urlencode', `token=${text}`))[0];
+			};
+			const own = await introspect(token);
+			assert.equal(own?.status, 200);
+			const answer = JSON.parse(own?.body ?? '') as Record<string, unknown>;
+			assert.deepEqual(
+				[answer['active'], answer['client_id'], answer['aud']],
+				[true, client.clientId, platform.address.resource],
+			);
+			const elsewhere = JSON.parse((await client.askForToken(`resource=${platform.otherResource}`)).body);
+			assert.equal((await introspect(elsewhere.access_token))?.body, '{"active":false}');
+			await admin.post(`/certificates/${(issued['certificate'] as { readonly id: string }).id}/revoke`, {
+				body: { reason: 'superseded' },
+			});
+			assert.equal((await introspect(token))?.status, 401);
+		} finally {
+			await admin.close();
+		}
+	});
 
 	it('answers a permitted call masked, with what the contract names and no more, and records it once', async () => {
 		const seenBefore = platform.bank.stats().requests;

@@ -8,6 +8,8 @@ export interface AuditActor {
 	readonly client?: string;
 	readonly credential?: string;
 	readonly operator?: string;
+	/** An internal service, by its name in the configuration. */
+	readonly service?: string;
 	/** `system` for what the platform does by itself. */
 	readonly system?: string;
 	/** Network address of the caller. */

@@ -50,6 +50,7 @@ function encodeMembers(entry: AuditEntry): string {
 			operator: actor.operator,
 			partner: actor.partner,
 			peer: actor.peer,
+			service: actor.service,
 			system: actor.system,
 		},
 		decision: entry.decision,

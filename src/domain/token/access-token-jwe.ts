@@ -34,8 +34,8 @@ export function createEncryptedTokenWriter(
 	return (claims) => encryptJwe(sign(claims), recipient, random);
 }
 
-/** Encrypts a text for the holder of a private P-256 key, as a compact JWE. */
-function encryptJwe(
+/** Encrypts a signed JWT for the holder of a private P-256 key, as a compact JWE. */
+export function encryptJwe(
 	text: string,
 	recipient: { readonly kid: string; readonly publicKey: KeyObject },
 	random: Random,

@@ -93,6 +93,19 @@ export function coveredOperations(
 }
 
 /**
+ * Gives the scopes that the subscriptions of a client to a resource cover; undefined when none of them covers the resource.
+ */
+export function coveredScopes(
+	resource: string,
+	client: ClientChoices,
+	subscriptions: Iterable<Subscription>,
+	index: ProductResources,
+): ReadonlySet<string> | undefined {
+	const offers = offersOf(client, subscriptions, index).filter((offer) => offer.resources.has(resource));
+	return offers.length === 0 ? undefined : new Set(offers.flatMap(({ product }) => product.scopes));
+}
+
+/**
  * A subscription whose product or plan has left the catalogue grants nothing, nor does one whose plan demands more
  * assurance than the client can give.
  */

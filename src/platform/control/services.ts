@@ -28,6 +28,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
+import { indexResourceServers } from '../../domain/token/resource-server.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
 import {
 	readTokenProtection,
@@ -47,6 +48,7 @@ import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
+import type { PresentedService } from '../../services/authorization-server/connection-proof.ts';
 import type { ListenerIdentity } from '../gateway/messages.ts';
 
 interface Identities {
@@ -96,7 +98,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 	const requestId = createRequestIds(systemRandom);
 	const partners = createTrustedReader(options, 'partner-issuing');
 	const operators = createTrustedReader(options, 'platform-issuing');
-	const authorization = openAuthorizationServer(options, requestId, partners.connectionOf);
+	const authorization = openAuthorizationServer(options, requestId, partners.connectionOf, operators.connectionOf);
 	const admin = openAdminApi(options, requestId, operators.connectionOf);
 	const authorizationServerPort = await authorization.listen(
 		listeners.authorizationServer.host,
@@ -130,6 +132,7 @@ function openAuthorizationServer(
 	options: ServicesOptions,
 	requestId: () => string,
 	connectionOf: TrustedReader['connectionOf'],
+	platformConnectionOf: TrustedReader['connectionOf'],
 ): Listener {
 	const { configuration } = options;
 	const sources = {
@@ -145,6 +148,8 @@ function openAuthorizationServer(
 		sources,
 		introspectionSigner: () => options.introspectionRing.signer(),
 		tokenProtection: options.tokenProtection,
+		resourceServers: indexResourceServers(configuration.resourceServers),
+		serviceCertificate: (request) => presentedService(platformConnectionOf(request)),
 		tokens: openTokenVerifier(options),
 		details: {
 			types: configuration.authorizationDetailTypes,
@@ -183,6 +188,13 @@ function openAuthorizationServer(
 		},
 		onRefusal,
 	});
+}
+
+/** The certificate of an internal service. SECURITY: an operator's, of the same authority, is none. */
+function presentedService({ certificate }: Connection): PresentedService | undefined {
+	if (certificate?.ok !== true || certificate.value.serviceName === undefined) return undefined;
+	const { serviceName, notBeforeMs, notAfterMs } = certificate.value;
+	return { serviceName, notBeforeMs, notAfterMs };
 }
 
 /** Opens what this platform has minted, for introspection and revocation. */

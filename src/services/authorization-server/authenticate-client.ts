@@ -10,6 +10,7 @@ import type { Attempt, FailureLimit } from '../../domain/client/failure-limit.ts
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
 import { type ClaimedAssertion, readClientAssertion } from '../../domain/token/client-assertion.ts';
+import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';
 import { type UsedProofs, UsedProofsOverloaded } from '../../domain/token/used-proofs.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/ids.ts';
@@ -42,6 +43,8 @@ export interface AuthenticationDeps {
 	readonly usedProofs: UsedProofs;
 	readonly failures: FailureLimit;
 	readonly uses: CredentialUses;
+	/** Whose certificates prove no client. */
+	readonly resourceServers: ResourceServerIndex;
 }
 
 /** Authenticates the client of a request. Waits for nothing but the memory of used proofs. */
@@ -52,7 +55,7 @@ export async function authenticateClient(
 	deps: AuthenticationDeps,
 ): Promise<Authentication> {
 	const directory = deps.directory();
-	const claim = readClaim(evidence, caller, directory, nowMs, deps.issuer);
+	const claim = readClaim(evidence, caller, directory, nowMs, deps);
 	const { client, credential } = claim;
 	const claimed = { ...(client && { client }), ...(credential && { credential }) };
 	const attempt: Attempt = {
@@ -77,7 +80,7 @@ export async function authenticateClient(
 	// Step 3: a proof that may be used once is used now, by exactly one of all who send it.
 	const { proven } = judged;
 	if (claim.assertion !== undefined) {
-		const refusal = await useAssertion(claim.assertion, proven.client, deps);
+		const refusal = await useAssertion(claim.assertion, proven.client.id, deps);
 		if (refusal !== undefined) {
 			deps.failures.recordFailure(attempt);
 			return { outcome: fail(refusal), claimed: { client: proven.client, credential: proven.credential } };
@@ -104,9 +107,16 @@ function readClaim(
 	caller: ConnectionProof,
 	directory: Directory,
 	nowMs: number,
-	issuer: string,
+	{ issuer, resourceServers }: AuthenticationDeps,
 ): Claim {
-	if (evidence.kind === 'certificate') return readCertificateClaim(evidence.clientId, caller, directory, nowMs);
+	if (evidence.kind === 'certificate') {
+		// SECURITY: the certificate of a resource server is nobody's else, also where a client has registered it.
+		// test/conformance/authorization/resource-servers.test.ts
+		if (caller.thumbprint !== undefined && resourceServers.byThumbprint(caller.thumbprint) !== undefined) {
+			return { clientId: evidence.clientId, refusal: refuseClient('certificate', 'certificate of a resource server') };
+		}
+		return readCertificateClaim(evidence.clientId, caller, directory, nowMs);
+	}
 	if (evidence.kind !== 'assertion') {
 		const { clientId, secret } = evidence;
 		return { clientId, client: findClient(clientId, directory), secret };
@@ -123,7 +133,7 @@ function readClaim(
 		client && directory.activeCredentialsOfKind(client.id, 'public-key').find((one) => one.keyId === keyId);
 	const claim = { clientId, client, credential, assertion: assertion.value };
 	const isOther = evidence.clientId !== undefined && evidence.clientId !== clientId;
-	return isOther ? { ...claim, refusal: refuse('assertion', 'client_id of another client') } : claim;
+	return isOther ? { ...claim, refusal: refuseClient('assertion', 'client_id of another client') } : claim;
 }
 
 function readCertificateClaim(
@@ -138,7 +148,7 @@ function readCertificateClaim(
 	const refusal = judgeCertificate(certificate, credential, nowMs);
 	if (refusal !== undefined) return { ...claim, refusal };
 	if (requestedId === undefined || requestedId === client?.id) return claim;
-	return { ...claim, refusal: refuse('certificate', 'client_id of another client') };
+	return { ...claim, refusal: refuseClient('certificate', 'client_id of another client') };
 }
 
 /** One that was registered by its thumbprint need not be one of ours; any other one must. */
@@ -150,9 +160,9 @@ function judgeCertificate(
 	if (credential?.kind === 'self-signed-certificate') return undefined;
 	if (!certificate.ok) return refuseCertificate(certificate.fault);
 	const { profile, partnerId, clientId } = certificate.value;
-	if (profile !== 'partner-client') return refuse('certificate', 'certificate profile');
+	if (profile !== 'partner-client') return refuseClient('certificate', 'certificate profile');
 	if (credential !== undefined && (credential.partnerId !== partnerId || credential.clientId !== clientId)) {
-		return refuse('certificate', 'certificate of another client');
+		return refuseClient('certificate', 'certificate of another client');
 	}
 	const untimely = judgeCertificateDates(certificate.value, nowMs);
 	return untimely === undefined ? undefined : refuseCertificate(untimely);
@@ -207,12 +217,12 @@ function judge(
 	const { client } = claim;
 	if (!proof.ok || client === undefined) {
 		const { cause, credential } = proof.ok ? { cause: 'unknown client' } : proof.fault;
-		return { refusal: refuse(kind, cause), credential };
+		return { refusal: refuseClient(kind, cause), credential };
 	}
 	const credential = proof.value;
 	// The status is judged after the proof, so that nobody learns it who cannot prove to be the client.
 	const inactive = judgeStatus(client, directory);
-	if (inactive !== undefined) return { refusal: refuse(kind, inactive), credential };
+	if (inactive !== undefined) return { refusal: refuseClient(kind, inactive), credential };
 	const certificateEndMs =
 		credential.kind === 'certificate' && caller.certificate.ok ? caller.certificate.value.notAfterMs : Infinity;
 	return { proven: { client, credential, notAfterMs: Math.min(credentialEndMs(credential), certificateEndMs) } };
@@ -224,14 +234,14 @@ function judgeStatus(client: Client, directory: Directory): string | undefined {
 }
 
 /** SECURITY: of all who send the same assertion, at once or later, one is let in. test/conformance/authorization/replay.test.ts */
-async function useAssertion(
+export async function useAssertion(
 	{ jti, staleAtSeconds }: ClaimedAssertion,
-	client: Client,
-	{ usedProofs }: AuthenticationDeps,
+	owner: string,
+	{ usedProofs }: Pick<AuthenticationDeps, 'usedProofs'>,
 ): Promise<Fault | undefined> {
 	try {
-		const isNew = await usedProofs.use({ kind: 'client-assertion', owner: client.id, jti, staleAtSeconds });
-		return isNew ? undefined : refuse('assertion', 'assertion was used before');
+		const isNew = await usedProofs.use({ kind: 'client-assertion', owner, jti, staleAtSeconds });
+		return isNew ? undefined : refuseClient('assertion', 'assertion was used before');
 	} catch (error) {
 		// Fail closed: whether it was used cannot be known, so nobody is let in by it.
 		const internal = error instanceof UsedProofsOverloaded ? error.message : 'used proofs cannot be remembered now';
@@ -247,11 +257,13 @@ const REFUSALS = {
 	post: 'The client_id and secret are not those of a client that may ask for tokens.',
 } as const satisfies Record<ClientEvidence['kind'], string>;
 
-function refuse(kind: ClientEvidence['kind'], internal: string): Fault {
+/** The one answer to whoever has not proven itself; `internal` is for the record. */
+export function refuseClient(kind: ClientEvidence['kind'], internal: string): Fault {
 	return fault('oauth_invalid_client', REFUSALS[kind], { internal });
 }
 
-function tooManyFailures(retryAfterSeconds: number): Fault {
+/** The answer to whoever has failed too often. */
+export function tooManyFailures(retryAfterSeconds: number): Fault {
 	return fault('oauth_too_many_failures', 'Authentication has failed too often. Try again later.', {
 		retryAfterSeconds,
 	});

@@ -19,6 +19,7 @@ import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
 import type { JwtSigner } from '../../domain/token/jwt.ts';
 import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
+import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';
 import type { SigningKeyRecord, SigningPurpose } from '../../domain/token/signing-key.ts';
 import { publicJwkSet } from '../../domain/token/signing-key-index.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
@@ -26,7 +27,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { PresentedCertificate } from './connection-proof.ts';
+import type { PresentedCertificate, PresentedService } from './connection-proof.ts';
 import type { AuthenticationDeps } from './authenticate-client.ts';
 import { metadataPath, PATHS, renderMetadata, tokenEndpointUri } from './metadata.ts';
 import { sendDocument, sendProblem } from './respond.ts';
@@ -57,6 +58,9 @@ export interface AuthorizationServerDeps {
 	readonly tokenProtection: TokenProtectionKeys;
 	/** Opens and verifies what this server has minted. */
 	readonly tokens: AccessTokenVerifier;
+	/** Internal services that may ask about tokens, and what the connection of a request shows of one. */
+	readonly resourceServers: ResourceServerIndex;
+	readonly serviceCertificate: (request: IncomingMessage) => PresentedService | undefined;
 	/** Types of authorization details, and the policy that was compiled from them. */
 	readonly details: DetailRules;
 	/** The nonces of this server for DPoP proofs, and whether a proof needs one. */
@@ -104,6 +108,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		usedProofs: deps.usedProofs,
 		failures: deps.failures ?? new FailureLimit(deps.clock),
 		uses: deps.uses,
+		resourceServers: deps.resourceServers,
 	};
 	const tokenEndpoint: TokenEndpointDeps = {
 		issuer: deps.issuer,
@@ -132,7 +137,12 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		reportBug: deps.reportBug,
 		bodyTimeoutMs,
 	};
-	const tokenService: TokenServiceDeps = { ...deps, authentication, bodyTimeoutMs };
+	const tokenService: TokenServiceDeps = {
+		...deps,
+		authentication,
+		products: () => catalogueView().products,
+		bodyTimeoutMs,
+	};
 	const endpoints = new Map<string, Endpoint>([
 		[PATHS.token, (request, response, requestId) => answerTokenRequest(request, response, requestId, tokenEndpoint)],
 		[
@@ -211,7 +221,7 @@ function viewCatalogue(deps: AuthorizationServerDeps): () => CatalogueView {
 		if (view?.products.catalogue !== catalogue) {
 			view = {
 				products: indexProductResources(catalogue),
-				metadata: renderMetadata(deps.issuer, catalogue, deps.details.policy.types),
+				metadata: renderMetadata(deps.issuer, catalogue, deps.details.policy.types, deps.resourceServers.hasEncryption),
 			};
 		}
 		return view;

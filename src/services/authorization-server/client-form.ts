@@ -45,6 +45,8 @@ function malformedForm(refusal: FormRefusal): Fault {
 	switch (refusal) {
 		case 'a parameter is repeated':
 			return fault('oauth_invalid_request', 'Send each parameter once.', { internal: refusal });
+		case 'several resources':
+			return fault('oauth_invalid_target', 'Name one resource: ask for one token for each.', { internal: refusal });
 		case 'too many parameters':
 			return fault('oauth_invalid_request', 'Send fewer parameters.', { internal: refusal });
 		case 'bad encoding':

@@ -12,6 +12,13 @@ export type PresentedCertificate = Pick<
 	'thumbprint' | 'profile' | 'partnerId' | 'clientId' | 'notBeforeMs' | 'notAfterMs'
 >;
 
+/** The certificate of an internal service, issued by this platform. */
+export interface PresentedService {
+	readonly serviceName: string;
+	readonly notBeforeMs: number;
+	readonly notAfterMs: number;
+}
+
 /** The sender of a request. */
 export interface ConnectionProof {
 	/** Address of the sender, without a port. */
@@ -20,6 +27,8 @@ export interface ConnectionProof {
 	readonly certificate: Result<PresentedCertificate, Fault>;
 	/** base64url SHA-256 of the certificate whose key the connection has proven, one of ours or not. */
 	readonly thumbprint: string | undefined;
+	/** Set when the certificate is that of an internal service; asked for only where one may be the sender. */
+	readonly service?: PresentedService | undefined;
 }
 
 const IPV6_NETWORK_BITS = 64;
@@ -36,7 +45,8 @@ export function proofOf(
 	connection: Connection,
 	certificate: ConnectionProof['certificate'],
 	address: string,
+	service?: PresentedService,
 ): ConnectionProof {
 	const thumbprint = certificate.ok ? certificate.value.thumbprint : connection.thumbprint;
-	return { address, certificate, thumbprint };
+	return { address, certificate, thumbprint, service };
 }

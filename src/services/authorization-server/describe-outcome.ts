@@ -5,6 +5,7 @@ import type { Directory } from '../../domain/registry/directory.ts';
 import { type Fault, faultKind } from '../../kernel/faults.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { Authentication } from './authenticate-client.ts';
+import type { ResourceServerAuthentication } from './authenticate-resource-server.ts';
 import type { ConnectionProof } from './connection-proof.ts';
 import type { IssuedToken } from './issue-token.ts';
 
@@ -16,6 +17,8 @@ export interface TokenRequestContext {
 	readonly peer: string | undefined;
 	/** Undefined when the request was refused before. */
 	readonly authentication: Authentication | undefined;
+	/** Set when the sender says to be a resource server. */
+	readonly resourceServer?: ResourceServerAuthentication | undefined;
 	readonly requestId: string;
 	readonly nowMs: number;
 	readonly directory: Directory;
@@ -76,7 +79,11 @@ export function describeTokenQuestion(
 		decision: 'deny',
 		reason: code,
 		status: faultKind(outcome.fault).status,
-		facts: { cause: internal, ...claimOf(actor, context.authentication) },
+		facts: {
+			cause: internal,
+			...claimOf(actor, context.authentication),
+			claimed_service: actor.service === undefined ? context.resourceServer?.claimed?.name : undefined,
+		},
 	};
 }
 
@@ -86,13 +93,14 @@ export function describeTokenQuestion(
  */
 function actorOf(
 	thumbprint: string | undefined,
-	{ caller, peer, authentication, directory }: TokenRequestContext,
+	{ caller, peer, authentication, resourceServer, directory }: TokenRequestContext,
 ): AuditActor {
 	const address = caller?.address;
 	const proven = authentication?.outcome.ok === true ? authentication.outcome.value.credential : undefined;
 	const credential = proven ?? (thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint));
 	return {
 		...(credential && { partner: credential.partnerId, client: credential.clientId, credential: credential.id }),
+		...(resourceServer?.outcome.ok === true && { service: resourceServer.outcome.value.name }),
 		...(address !== undefined && { address }),
 		...(peer !== undefined && { peer }),
 	};

@@ -6,7 +6,7 @@ export const FORM_BYTES_MAX = 65_536;
 const PARAMETERS_MAX = 64;
 
 /** Why a form was refused. */
-export type FormRefusal = 'too many parameters' | 'a parameter is repeated' | 'bad encoding';
+export type FormRefusal = 'too many parameters' | 'a parameter is repeated' | 'several resources' | 'bad encoding';
 
 const PRINTABLE_ASCII = /^[\x21-\x7e]*$/;
 
@@ -23,7 +23,10 @@ export function parseForm(body: Buffer): ReadonlyMap<string, string> | FormRefus
 		const name = decodeFormText(equals === -1 ? pair : pair.slice(0, equals));
 		const value = equals === -1 ? '' : decodeFormText(pair.slice(equals + 1));
 		if (name === undefined || name === '' || value === undefined) return 'bad encoding';
-		if (parameters.has(name)) return 'a parameter is repeated';
+		// RFC 8707 §2 lets a client name several resources; that one token is for one of them is said in its own words.
+		const first = parameters.get(name);
+		if (name === 'resource' && first !== undefined && first !== value) return 'several resources';
+		if (first !== undefined) return 'a parameter is repeated';
 		parameters.set(name, value);
 	}
 	return parameters;

@@ -1,17 +1,22 @@
-// Introspection (RFC 7662): whether a token is good now, and what it says, as JSON or as a signed JWT (RFC 9701).
-// A client learns about its own tokens and nobody else's: any other one is not active for it, as is one that never was.
+// Introspection (RFC 7662): whether a token is good now, and what it says, as JSON or as a signed JWT (RFC 9701), which is
+// encrypted for a resource server that has a key for that. A client learns about its own tokens, a resource server about
+// those that are meant for it, and nobody about any other: that one is not active, as is one that never was.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { VerifiedToken } from '../../domain/token/access-token.ts';
-import { isLiveToken } from '../../domain/token/judge-live-token.ts';
+import { encryptJwe } from '../../domain/token/access-token-jwe.ts';
+import { type ResourceServer, resourceServerId } from '../../domain/token/resource-server.ts';
 import { nowSeconds } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
+import { authenticateResourceServer } from './authenticate-resource-server.ts';
 import { describeTokenQuestion } from './describe-outcome.ts';
+import { describeToClient, describeToResourceServer, type TokenDescription } from './describe-token.ts';
 import { sendOauthError, sendToken } from './respond.ts';
 import {
+	authenticateAsker,
 	contextOf,
 	countFailure,
-	readTokenQuestion,
+	openToken,
+	readQuestion,
 	type TokenServiceDeps,
 	type TokenTrace,
 } from './token-service-deps.ts';
@@ -19,12 +24,11 @@ import {
 /** The `typ` header of signed answers (RFC 9701 §5). */
 export const INTROSPECTION_TYPE = 'token-introspection+jwt';
 const INTROSPECTION_MEDIA_TYPE = `application/${INTROSPECTION_TYPE}`;
-const INACTIVE = { active: false } as const;
 
-interface Answer {
-	readonly clientId: string;
-	readonly jti: string | undefined;
-	readonly body: object;
+interface Answer extends TokenDescription {
+	/** Whom a signed answer is for: a client id, or the id of a resource server. */
+	readonly audience: string;
+	readonly resourceServer?: ResourceServer;
 }
 
 /** Answers one request. Rejects only when not even a refusal can be recorded or sent. */
@@ -49,10 +53,7 @@ export async function answerIntrospection(
 	);
 	if (!outcome.ok) sendOauthError(request, response, requestId, outcome.fault);
 	else if (request.headers.accept?.includes(INTROSPECTION_MEDIA_TYPE) === true) {
-		const { clientId, body } = outcome.value;
-		const iat = nowSeconds(deps.clock);
-		const claims = { iss: deps.issuer, aud: clientId, iat, token_introspection: body };
-		sendToken(response, requestId, deps.introspectionSigner()(claims), INTROSPECTION_MEDIA_TYPE);
+		sendToken(response, requestId, signAnswer(outcome.value, deps), INTROSPECTION_MEDIA_TYPE);
 	} else sendToken(response, requestId, JSON.stringify(outcome.value.body));
 }
 
@@ -61,40 +62,37 @@ async function decide(
 	trace: TokenTrace,
 	deps: TokenServiceDeps,
 ): Promise<Result<Answer, Fault>> {
-	const question = await readTokenQuestion(request, trace, deps);
-	if (!question.ok) return question;
-	const { client, token } = question.value;
-	const clientId = client.client.id;
-	// SECURITY: exactly the same answer for a foreign token as for none. test/conformance/authorization/token-status.test.ts
-	const isOwn = token !== undefined && token.clientId === clientId;
-	if (!isOwn || !isLiveToken(token, deps.directory(), deps.clock.nowMs())) {
-		return ok({ clientId, jti: undefined, body: INACTIVE });
+	const asked = await readQuestion(request, trace, deps);
+	if (!asked.ok) return asked;
+	const { evidence, proof } = asked.value;
+	const { authentication } = deps;
+	trace.resourceServer = await authenticateResourceServer(evidence, proof, deps.clock.nowMs(), {
+		...authentication,
+		certificates: deps.store.certificates,
+	});
+	const server = trace.resourceServer?.outcome;
+	if (server === undefined) {
+		const client = await authenticateAsker(asked.value, trace, deps);
+		if (!client.ok) return client;
+		const token = openToken(asked.value, deps);
+		if (!token.ok) return token;
+		const { id } = client.value.client;
+		return ok({ audience: id, ...describeToClient(token.value, id, deps.directory(), deps.clock.nowMs()) });
 	}
-	return ok({ clientId, jti: token.jti, body: describeToken(token) });
+	if (!server.ok) return server;
+	const token = openToken(asked.value, deps);
+	if (!token.ok) return token;
+	const resourceServer = server.value;
+	const nowMs = deps.clock.nowMs();
+	const described = describeToResourceServer(token.value, resourceServer, deps.directory(), deps.products(), nowMs);
+	return ok({ audience: resourceServerId(resourceServer), resourceServer, ...described });
 }
 
-function describeToken(token: VerifiedToken): object {
-	const { x5tS256, jkt } = token.confirmation;
-	return {
-		active: true,
-		...(token.scopes.size === 0 ? undefined : { scope: [...token.scopes].join(' ') }),
-		client_id: token.clientId,
-		sub: token.clientId,
-		partner_id: token.partnerId,
-		token_type: jkt === undefined ? 'Bearer' : 'DPoP',
-		iss: token.issuer,
-		aud: token.audiences.length === 1 ? token.audiences[0] : token.audiences,
-		iat: token.issuedAtSeconds,
-		exp: token.expiresAtSeconds,
-		jti: token.jti,
-		...(x5tS256 === undefined && jkt === undefined
-			? undefined
-			: {
-					cnf: {
-						...(x5tS256 === undefined ? undefined : { 'x5t#S256': x5tS256 }),
-						...(jkt === undefined ? undefined : { jkt }),
-					},
-				}),
-		...(token.authorizationDetails.length === 0 ? undefined : { authorization_details: token.authorizationDetails }),
-	};
+/** RFC 9701 §5. */
+function signAnswer({ audience, body, resourceServer }: Answer, deps: TokenServiceDeps): string {
+	const claims = { iss: deps.issuer, aud: audience, iat: nowSeconds(deps.clock), token_introspection: body };
+	const signed = deps.introspectionSigner()(claims);
+	const { resourceServers } = deps.authentication;
+	const key = resourceServer && resourceServers.encryptionKey(resourceServer);
+	return key === undefined ? signed : encryptJwe(signed, key, deps.random);
 }

@@ -31,7 +31,12 @@ export function tokenEndpointUri(issuer: string): string {
 }
 
 /** Writes the metadata document of `issuer`; the issuer itself stands in it byte for byte as configured. */
-export function renderMetadata(issuer: string, catalogue: Catalogue, detailTypes: readonly string[]): string {
+export function renderMetadata(
+	issuer: string,
+	catalogue: Catalogue,
+	detailTypes: readonly string[],
+	encryptsIntrospection: boolean,
+): string {
 	const { origin } = new URL(issuer);
 	const scopes = new Set<string>();
 	for (const product of catalogue.products.values()) for (const scope of product.scopes) scopes.add(scope);
@@ -56,6 +61,12 @@ export function renderMetadata(issuer: string, catalogue: Catalogue, detailTypes
 		...authentication('introspection'),
 		...authentication('revocation'),
 		introspection_signing_alg_values_supported: SIGNING_ALGORITHMS,
+		...(encryptsIntrospection
+			? {
+					introspection_encryption_alg_values_supported: ['ECDH-ES'],
+					introspection_encryption_enc_values_supported: ['A256GCM'],
+				}
+			: undefined),
 		dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
 		...(detailTypes.length === 0 ? undefined : { authorization_details_types_supported: detailTypes }),
 		tls_client_certificate_bound_access_tokens: true,

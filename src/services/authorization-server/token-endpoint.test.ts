@@ -340,6 +340,13 @@ test('checks 84, 85: scope and resource as granted, errors of RFC 6749 and RFC 8
 	for (const resource of [PAYMENTS, `${ACCOUNTS}/`, `${ACCOUNTS}#a`, '/accounts', `${ACCOUNTS}.evil`, 'urn:x']) {
 		assertRefused(await ask(`resource=${encodeURIComponent(resource)}`), 400, 'invalid_target', resource);
 	}
+	// The policy about several resources: one token is for one. docs/tokens.md
+	const [accounts, payments] = [ACCOUNTS, PAYMENTS].map((uri) => `resource=${encodeURIComponent(uri)}`);
+	for (const named of [`${accounts}&${payments}`, `${payments}&${accounts}`, `${accounts}&resource=`]) {
+		const answer = await ask(named, 'both');
+		assertRefused(answer, 400, 'invalid_target', named);
+		assert.match(String(answer.body['error_description']), /one token for each/);
+	}
 	assertRefused(await world.ask(GRANT, 'both'), 400, 'invalid_target', 'several resources, none named');
 	assertRefused(await world.ask(GRANT, 'none'), 400, 'unauthorized_client', 'no subscription');
 	assertRefused(await ask('authorization_details=%5B%5D'), 400, 'invalid_authorization_details');

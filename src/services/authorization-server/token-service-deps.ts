@@ -7,10 +7,12 @@ import type { ChangePublisher } from '../../domain/registry/change-publisher.ts'
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
+import type { ProductResources } from '../../domain/token/decide-grant.ts';
 import type { JwtSigner } from '../../domain/token/jwt.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import {
 	type AuthenticatedClient,
@@ -19,9 +21,10 @@ import {
 	authenticateClient,
 	stillIs,
 } from './authenticate-client.ts';
-import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
+import type { ResourceServerAuthentication } from './authenticate-resource-server.ts';
+import { type ConnectionProof, type PresentedCertificate, type PresentedService, proofOf } from './connection-proof.ts';
 import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
-import { readClientForm } from './client-form.ts';
+import { type ClientForm, readClientForm } from './client-form.ts';
 import type { TokenRequestContext } from './describe-outcome.ts';
 
 export interface TokenServiceDeps {
@@ -32,6 +35,11 @@ export interface TokenServiceDeps {
 	readonly connection: (request: IncomingMessage) => Connection;
 	readonly sources: SourceProtection;
 	readonly authentication: AuthenticationDeps;
+	/** The certificate of an internal service that the connection of a request shows; undefined when it shows none. */
+	readonly serviceCertificate: (request: IncomingMessage) => PresentedService | undefined;
+	/** The products of the running configuration. */
+	readonly products: () => ProductResources;
+	readonly random: Random;
 	readonly tokens: AccessTokenVerifier;
 	/** Signs answers of the type `INTROSPECTION_TYPE`. */
 	readonly introspectionSigner: () => JwtSigner;
@@ -47,6 +55,8 @@ export interface TokenServiceDeps {
 export interface TokenTrace {
 	caller: ConnectionProof | undefined;
 	authentication: Authentication | undefined;
+	/** The resource server that the sender has proven to be, or says to be. */
+	resourceServer?: ResourceServerAuthentication | undefined;
 	/** Where the request comes from, and the hop that says so. */
 	origin: Caller | undefined;
 }
@@ -58,38 +68,74 @@ export interface TokenQuestion {
 	readonly token: VerifiedToken | undefined;
 }
 
-/**
- * Reads and authenticates a request about a token; what is found on the way is noted in `trace`. The parameter
- * `token_type_hint` is not looked at: there is one type of token.
- */
-export async function readTokenQuestion(
+/** A request about a token as far as it was read: nobody has been authenticated yet. */
+export interface AskedQuestion extends ClientForm {
+	readonly proof: ConnectionProof;
+	readonly origin: Caller;
+}
+
+/** Reads a request about a token; what is found on the way is noted in `trace`. */
+export async function readQuestion(
 	request: IncomingMessage,
 	trace: TokenTrace,
 	deps: TokenServiceDeps,
-): Promise<Result<TokenQuestion, Fault>> {
+): Promise<Result<AskedQuestion, Fault>> {
 	// Asked for before the first wait: a connection that has gone away no longer shows its certificate or its address.
 	const origin = findCaller(request, deps);
 	trace.origin = origin;
-	const proof = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text);
+	const service = deps.serviceCertificate(request);
+	const proof = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text, service);
 	trace.caller = proof;
 	if (origin.refused !== undefined) return fail(origin.refused);
 	const form = await readClientForm(request, deps.bodyTimeoutMs);
-	if (!form.ok) return form;
-	const text = form.value.parameters.get('token');
-	const authentication = await authenticateClient(form.value.evidence, proof, deps.clock.nowMs(), deps.authentication);
+	return form.ok ? ok({ ...form.value, proof, origin }) : form;
+}
+
+/** Authenticates the client of a request about a token. */
+export async function authenticateAsker(
+	{ evidence, proof, origin }: AskedQuestion,
+	trace: TokenTrace,
+	deps: TokenServiceDeps,
+): Promise<Result<AuthenticatedClient, Fault>> {
+	const authentication = await authenticateClient(evidence, proof, deps.clock.nowMs(), deps.authentication);
 	trace.authentication = authentication;
 	if (!authentication.outcome.ok) return authentication.outcome;
 	const client = stillIs(authentication.outcome.value, deps.directory(), deps.clock.nowMs());
 	if (!client.ok) return client;
 	const elsewhere = judgeCallerAddress(origin, client.value.client, deps.directory());
-	if (elsewhere !== undefined) return fail(elsewhere);
+	return elsewhere === undefined ? client : fail(elsewhere);
+}
+
+/**
+ * Opens the token that is asked about; undefined for whatever is not one that this server has minted and that has not
+ * expired. The parameter `token_type_hint` is not looked at: there is one type of token.
+ */
+export function openToken(
+	{ parameters }: AskedQuestion,
+	deps: TokenServiceDeps,
+): Result<VerifiedToken | undefined, Fault> {
+	const text = parameters.get('token');
 	if (text === undefined || text === '') return fail(fault('oauth_invalid_request', 'Send the parameter token.'));
 	if (!deps.audit.isAccepting()) {
 		const detail = 'This cannot be recorded now. Try again later.';
 		return fail(fault('oauth_temporarily_unavailable', detail, { retryAfterSeconds: 5 }));
 	}
 	const token = deps.tokens.verify(text);
-	return ok({ client: client.value, token: token.ok ? token.value : undefined });
+	return ok(token.ok ? token.value : undefined);
+}
+
+/** Reads a request about a token, authenticates its client, and opens the token. */
+export async function readTokenQuestion(
+	request: IncomingMessage,
+	trace: TokenTrace,
+	deps: TokenServiceDeps,
+): Promise<Result<TokenQuestion, Fault>> {
+	const asked = await readQuestion(request, trace, deps);
+	if (!asked.ok) return asked;
+	const client = await authenticateAsker(asked.value, trace, deps);
+	if (!client.ok) return client;
+	const token = openToken(asked.value, deps);
+	return token.ok ? ok({ client: client.value, token: token.value }) : token;
 }
 
 /** Gives what the audit entry of the request is made from. */
@@ -98,10 +144,11 @@ export function contextOf(
 	requestId: string,
 	deps: Pick<TokenServiceDeps, 'clock' | 'directory'>,
 ): TokenRequestContext {
-	const { caller, authentication, origin } = trace;
+	const { caller, authentication, resourceServer, origin } = trace;
 	return {
 		caller,
 		authentication,
+		resourceServer,
 		peer: origin?.peer,
 		requestId,
 		nowMs: deps.clock.nowMs(),
