@@ -24,6 +24,13 @@ const SERVICES: readonly Service[] = [
 	{ package: 'apache2', check: ['apache2', '-v'], use: 'judge behind the gateway' },
 	{ package: 'nghttp2-client', check: ['h2load', '--version'], use: 'load over HTTP/2' },
 	{ package: 'python3-h2', check: ['/usr/bin/python3', '-c', 'import h2'], use: 'HTTP/2 client that floods' },
+	{
+		package: 'python3-cryptography',
+		check: ['/usr/bin/python3', '-c', 'import cryptography'],
+		use: 'client that signs',
+	},
+	{ package: 'default-jdk-headless', check: ['javac', '-version'], use: 'client in Java' },
+	{ package: 'golang-go', check: ['go', 'version'], use: 'client in Go' },
 	{ package: 'slowhttptest', check: ['sh', '-c', 'command -v slowhttptest'], use: 'slow clients' },
 ];
 
