@@ -3,6 +3,7 @@
 // The description of each field is the operator's manual; docs/configuration.md is generated from it.
 import { z } from 'zod';
 import { corsSchema } from './cors-schema.ts';
+import { upstreamHttp2Schema } from './upstream-http2-schema.ts';
 import {
 	basePath,
 	byteSize,
@@ -243,9 +244,10 @@ const upstream = z
 			.max(10_000)
 			.default(64)
 			.describe(
-				'Streams of each gateway thread that may be open to the service, 1 to 10000, each on a connection of its own. ' +
-					'More are refused with 503.',
+				'Streams of each gateway thread that may be open to the service, 1 to 10000, each on a connection of its own with ' +
+					'HTTP/1.1. More are refused with 503.',
 			),
+		http2: upstreamHttp2Schema,
 	})
 	.describe('The internal service behind the API.');
 

@@ -31,6 +31,7 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 	refuseTooMany(draft, [...path, 'operations'], input.operations, OPERATIONS_MAX);
 	checkMasks(draft, [...path, 'masks'], input.masks);
 	const upstream = await checkUpstream(draft, name, input);
+	refuseWebSockets(draft, path, input);
 	const documentPath = [...path, 'document'];
 	const document = await loadApiDocument(draft.resolve(input.document), draft.folder);
 	if (!document.ok) {
@@ -180,5 +181,30 @@ async function checkUpstream(draft: Draft, name: string, input: ApiInput): Promi
 		connectionsMax: upstream.connections,
 		queueMax: upstream.queue,
 		streamsMax: upstream.streams,
+		...http2Of(draft, path, upstream),
 	};
+}
+
+function http2Of(
+	draft: Draft,
+	path: readonly PathStep[],
+	{ url, http2 }: ApiInput['upstream'],
+): Pick<Upstream, 'http2'> {
+	if (http2 === undefined) return {};
+	if (url.startsWith('http:')) {
+		draft.problems.add([...path, 'http2'], 'HTTP/2 is agreed on within TLS', 'Write an https URL, or remove "http2".');
+	}
+	const { streamsPerConnection, connectionLifetime: lifetimeMs, pingEvery: pingMs } = http2;
+	return { http2: { streamsPerConnection, lifetimeMs, pingMs } };
+}
+
+/** A WebSocket is opened by an upgrade of HTTP/1.1. */
+function refuseWebSockets(draft: Draft, path: readonly PathStep[], input: ApiInput): void {
+	if (input.upstream.http2 === undefined) return;
+	for (const [id, { stream }] of Object.entries(input.operations)) {
+		if (stream?.kind !== 'websocket') continue;
+		const message = 'a WebSocket cannot be opened over HTTP/2';
+		const remedy = 'Expose it by an API of its own, whose upstream has no "http2".';
+		draft.problems.add([...path, 'operations', id, 'stream', 'kind'], message, remedy);
+	}
 }

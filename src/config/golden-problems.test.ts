@@ -396,6 +396,20 @@ const GOLDEN: Readonly<Record<string, readonly Golden[]>> = {
 			/insecure: true/,
 		],
 		[
+			'url: https://localhost:9443/core',
+			'url: http://localhost:9443/core\n      insecure: true\n      http2: «{}',
+			'apis.bank.upstream.http2',
+			'HTTP/2 is agreed on within TLS',
+			/https URL/,
+		],
+		[
+			'url: https://localhost:9443/core',
+			'url: https://localhost:9443/core\n      http2: { streamsPerConnection: «0 }',
+			'apis.bank.upstream.http2.streamsPerConnection',
+			'',
+			/./,
+		],
+		[
 			'from: path.accountId }]',
 			'from: path.accountId }]\n        stream: { kind: «request }',
 			'apis.bank.operations.getAccount.stream.kind',

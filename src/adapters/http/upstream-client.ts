@@ -1,6 +1,7 @@
-// Speaks to one internal service over verified TLS with undici. Each gateway thread has one pool for each (upstream, client
-// identity), so that no connection made with one identity ever carries a request meant for another. A call whose
-// connection breaks is sent again where that is safe, on a connection of its own, within a budget.
+// Speaks to one internal service over verified TLS: HTTP/1.1 with undici, here; HTTP/2 in upstream-http2-client.ts. Each
+// gateway thread has one pool for each (upstream, client identity), so that no connection made with one identity ever
+// carries a request meant for another. A call whose connection breaks is sent again where that is safe, on a connection of
+// its own, within a budget.
 import { type Dispatcher, Pool } from 'undici';
 import type { Upstream } from '../../domain/api/api.ts';
 import { RetryBudget } from '../../domain/api/retry-budget.ts';
@@ -18,6 +19,7 @@ import type {
 import type { Fault } from '../../kernel/faults.ts';
 import { type UpstreamIdentity, upstreamTlsOptions } from './upstream-connect.ts';
 import { answerTooLarge, describeFailure, isBrokenConnection, OVERLOADED, timedOut } from './upstream-failure.ts';
+import { Http2UpstreamClient } from './upstream-http2-client.ts';
 import { UpstreamUpgrade } from './upstream-upgrade.ts';
 import { streamOptions, UpstreamStreamCall } from './upstream-stream.ts';
 
@@ -34,6 +36,7 @@ export function openUpstreamClient(
 	upstream: Upstream,
 	identity: UpstreamIdentity,
 ): UpstreamClient & { close(): Promise<void> } {
+	if (upstream.http2 !== undefined) return new Http2UpstreamClient(upstream, upstream.http2, identity);
 	return new PooledUpstreamClient(upstream, identity);
 }
 

@@ -13,6 +13,16 @@ export interface OpenApiDocument {
 	readonly [member: string]: unknown;
 }
 
+/** How HTTP/2 is spoken with an upstream. */
+export interface UpstreamHttp2 {
+	/** Calls and streams that one connection carries at once; the service may want fewer. */
+	readonly streamsPerConnection: number;
+	/** After this time a connection takes no more calls. */
+	readonly lifetimeMs: number;
+	/** How often a connection in use is asked whether its peer is still there. */
+	readonly pingMs: number;
+}
+
 /** The internal service behind an API. */
 export interface Upstream {
 	/** Scheme, host and port; https unless the configuration says `insecure: true`. */
@@ -43,6 +53,8 @@ export interface Upstream {
 	readonly queueMax: number;
 	/** Streams of each gateway thread to this upstream, each on a connection of its own. */
 	readonly streamsMax: number;
+	/** Absent = HTTP/1.1. */
+	readonly http2?: UpstreamHttp2;
 }
 
 /** Where a request names the resource that it touches. */

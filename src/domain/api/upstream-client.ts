@@ -43,12 +43,17 @@ export interface UpstreamUpgradeReceiver extends Omit<UpstreamReceiver, 'onUpstr
 	onUpstreamUpgrade(socket: Duplex, protocol: string | undefined): void;
 }
 
-/** A call whose bodies pass as they come. It has a connection of its own and is never sent again. */
+/**
+ * A call whose bodies pass as they come. It is never sent again; with HTTP/1.1 it has a connection of its own, with HTTP/2 a
+ * stream.
+ */
 export interface UpstreamStreamRequest extends Pick<UpstreamRequest, 'method' | 'target' | 'headers'> {
 	/** The body; a stream belongs to the client from now on, which destroys it when the call ends early. */
 	readonly body: Readable | Buffer | undefined;
 	/** The length of a streamed body where it is known; it is sent in chunks otherwise. */
 	readonly bodyBytes: number | undefined;
+	/** The service may take its time for the head: the receiver bounds it, not the times of the upstream. */
+	readonly isPatient?: boolean;
 }
 
 /** Takes an answer as it comes: a head, pieces, an end; or a fault at any point, after which nothing follows. */
@@ -57,8 +62,8 @@ export interface UpstreamStreamReceiver {
 	onUpstreamHead(status: number, headers: UpstreamHeaders): void;
 	/** One piece of the body. False asks for a pause until `resume`. */
 	onUpstreamData(chunk: Buffer): boolean;
-	/** The body is complete. */
-	onUpstreamEnd(): void;
+	/** The body is complete. `trailers` are the fields behind it; undefined where there are none, and with HTTP/1.1. */
+	onUpstreamEnd(trailers?: UpstreamHeaders): void;
 	onUpstreamFault(fault: Fault): void;
 }
 
@@ -80,7 +85,10 @@ export interface UpstreamClient {
 	send(request: UpstreamRequest, receiver: UpstreamReceiver): () => void;
 	/** The receiver is never called before `stream` has returned. */
 	stream(request: UpstreamStreamRequest, receiver: UpstreamStreamReceiver): UpstreamStream;
-	/** Opens a WebSocket, on a connection of its own; counts as a stream. Gives a function that takes the call back. */
+	/**
+	 * Opens a WebSocket, on a connection of its own; counts as a stream. Gives a function that takes the call back. Upstreams
+	 * with HTTP/2 have none.
+	 */
 	upgrade(request: UpstreamUpgradeRequest, receiver: UpstreamUpgradeReceiver): () => void;
 }
 
