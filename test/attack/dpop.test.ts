@@ -74,7 +74,7 @@ test('serves a bound token with a proof, without any certificate', async () => {
 	assert.ok(!gateway.seen[0]?.headers.has('dpop'), 'the proof stays here');
 });
 
-test('check 80: the scheme may be in any case; check 82: so may the name of the field', async () => {
+test('checks 80, 82: the scheme and the name of the field may be in any case', async () => {
 	const token = tokenOf();
 	for (const [scheme, name] of [
 		['dpop', 'dpop'],
@@ -91,19 +91,19 @@ test('check 80: refuses a bound token under Bearer, and a token that is not boun
 	assertRefused(await call(`Bearer ${token}`, []), 'token_invalid', /^Bearer/);
 	const other = certified.token();
 	const response = await call(`DPoP ${other}`, [proofFor(other)], { caller: certified });
-	assertRefused(response, 'token_invalid', /^DPoP algs="ES256 EdDSA PS256", error="invalid_token"/);
+	assertRefused(response, 'token_invalid', /^DPoP algs="ES256 EdDSA Ed25519 PS256", error="invalid_token"/);
 });
 
 test('checks 64, 81: refuses a bound token without a proof, and says with which algorithms to make one', async () => {
 	const response = await call(`DPoP ${tokenOf()}`, []);
-	assertRefused(response, 'proof_missing', /^DPoP algs="ES256 EdDSA PS256", error="invalid_dpop_proof"$/);
+	assertRefused(response, 'proof_missing', /^DPoP algs="ES256 EdDSA Ed25519 PS256", error="invalid_dpop_proof"$/);
 });
 
 test('check 81: without credentials, names every scheme that the operation takes', async () => {
 	const head = `GET ${PATH} HTTP/1.1\r\nHost: ${gateway.authority}\r\n\r\n`;
 	const challenge = (await gateway.request(partner, head))?.headers.get('www-authenticate') ?? '';
 	assert.match(challenge, /^Bearer(?:,|$)/);
-	assert.ok(challenge.includes('DPoP algs="ES256 EdDSA PS256"'), challenge);
+	assert.ok(challenge.includes('DPoP algs="ES256 EdDSA Ed25519 PS256"'), challenge);
 });
 
 test('check 65: refuses two proofs, in two fields and in one', async () => {

@@ -60,6 +60,13 @@ test('a key is registered with the one algorithm that goes with it', async () =>
 	}
 });
 
+test('a key that a browser exports, by the newer name of its algorithm, is the same key', async () => {
+	const { registry, deps, client } = await oneClient();
+	const jwk = { ...publicJwk(() => generateKeyPairSync('ed25519')), alg: 'Ed25519', key_ops: ['verify'], ext: true };
+	const { credential } = unwrap(await addPublicKey(registry, { clientId: client.id, jwk }, deps));
+	assert.equal(credential.algorithm, 'EdDSA');
+});
+
 test('the thumbprint of a key is the one of RFC 7638', () => {
 	const n =
 		'0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs' +

@@ -4,7 +4,7 @@
 import { createHash, createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { parsePublicKey } from '../certificate/public-key.ts';
-import { algorithmOfKey, type JwsAlgorithm } from '../token/jws-verify.ts';
+import { algorithmNamed, algorithmOfKey, type JwsAlgorithm } from '../token/jws-verify.ts';
 
 /** A public key as it is kept: the members that make the key, and no other. */
 export type PublicJwk =
@@ -61,7 +61,7 @@ function judgeKey(
 	if (!judged.ok) return judged;
 	const own = algorithmOfKey(key);
 	if (own === undefined) return fail(ACCEPTED);
-	if ((algorithm ?? own) !== own || (given['alg'] ?? own) !== own) {
+	if ((algorithm ?? own) !== own || algorithmNamed(given['alg'] ?? own) !== own) {
 		return fail(`A key of this type signs with ${own} only; the algorithm that is named is another one.`);
 	}
 	const jwk = canonicalJwk(key);

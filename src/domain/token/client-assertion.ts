@@ -4,11 +4,11 @@
 // assertion: the algorithm is the key's, and nothing is ever fetched because an assertion says so.
 import type { KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import { isSignedBy, type JwsAlgorithm } from './jws-verify.ts';
+import { algorithmNamed, isSignedBy, type JwsAlgorithm } from './jws-verify.ts';
 import { type DecodedJws, decodeJws } from './jwt.ts';
 import { type JsonObject, parseJsonObject } from './strict-json.ts';
 
-/** What clients may sign assertions with, one algorithm for each kind of key. Published in the metadata. */
+/** What clients may sign assertions with, one algorithm for each kind of key. Published in the metadata, by all names. */
 export const ASSERTION_ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'ES384', 'EdDSA', 'PS256'];
 
 /** Longest life of an assertion, from `iat` to `exp`, in seconds. */
@@ -56,7 +56,8 @@ export function readClientAssertion(
 	const { header, payload } = jws.value;
 	// SECURITY: an access token or a DPoP proof is no client assertion. test/conformance/authorization/assertion.test.ts
 	if (!TYPES.has(header['typ'])) return fail('The client assertion is of another type.');
-	const algorithm = ASSERTION_ALGORITHMS.find((name) => name === header['alg']);
+	const called = algorithmNamed(header['alg']);
+	const algorithm = ASSERTION_ALGORITHMS.find((name) => name === called);
 	if (algorithm === undefined) return fail('The client assertion must be signed with an algorithm that is published.');
 	const keyId = header['kid'];
 	if (keyId !== undefined && typeof keyId !== 'string') return fail('The client assertion is not a signed JWT.');

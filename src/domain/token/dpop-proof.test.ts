@@ -42,6 +42,7 @@ test('accepts a good proof of each algorithm, and names its key by the thumbprin
 	for (const [alg, keys] of [
 		['ES256', pair],
 		['EdDSA', generateKeyPairSync('ed25519')],
+		['Ed25519', generateKeyPairSync('ed25519')],
 		['PS256', generateKeyPairSync('rsa', { modulusLength: 2048 })],
 	] as const) {
 		const publicJwk = await exportJWK(keys.publicKey);

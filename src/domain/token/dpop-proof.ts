@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '../../kernel/result.ts';
 import { type DpopNonces, NONCE_LIFE_SECONDS } from './dpop-nonce.ts';
 import { normalizeTargetUri } from './dpop-target-uri.ts';
 import { jwkThumbprint } from './jwk-thumbprint.ts';
-import { algorithmOfKey, isSignedBy, type JwsAlgorithm, PRIVATE_JWK_MEMBERS } from './jws-verify.ts';
+import { algorithmNamed, algorithmOfKey, isSignedBy, type JwsAlgorithm, PRIVATE_JWK_MEMBERS } from './jws-verify.ts';
 import { type DecodedJws, decodeJws } from './jwt.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from './strict-json.ts';
 
@@ -142,7 +142,7 @@ function verifySignature(jws: DecodedJws, keys: BoundedMap<string, KeyObject>): 
 	// The algorithm follows from the key. A proof that names another one, or a key of ours that is too weak, is refused.
 	const algorithm = algorithmOfKey(key);
 	if (algorithm === undefined) return fail('key');
-	if (alg !== algorithm || !DPOP_ALGORITHMS.includes(algorithm)) return fail('algorithm');
+	if (algorithmNamed(alg) !== algorithm || !DPOP_ALGORITHMS.includes(algorithm)) return fail('algorithm');
 	if (!isSignedBy(key, algorithm, jws.signingInput, jws.signature)) return fail('signature');
 	// Remembered only now, so that a flood of keys that nobody holds cannot push out those of clients.
 	if (known === undefined) keys.set(thumbprint, key);

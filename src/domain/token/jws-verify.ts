@@ -12,6 +12,19 @@ export type JwsAlgorithm = 'ES256' | 'ES384' | 'EdDSA' | 'PS256' | 'ML-DSA-65';
 /** RS256 is nobody's choice here: only keys of an external issuer, whose configuration names it, are bound to it. */
 export type ExternalJwsAlgorithm = JwsAlgorithm | 'RS256';
 
+/**
+ * Gives the name by which an algorithm is known here. RFC 9864 gave EdDSA with Ed25519 a name of its own, which clients on
+ * WebCrypto use; the key and the signature are the same.
+ */
+export function algorithmNamed(name: unknown): unknown {
+	return name === 'Ed25519' ? 'EdDSA' : name;
+}
+
+/** Gives algorithms by every name that a header may call them by, for metadata. */
+export function algorithmNames(algorithms: readonly JwsAlgorithm[]): readonly string[] {
+	return algorithms.flatMap((name) => (name === 'EdDSA' ? [name, 'Ed25519'] : [name]));
+}
+
 const KEYS_MAX = 64;
 /** Length of a signature (FIPS 204, table 2). */
 const ML_DSA_65_BYTES = 3309;
@@ -65,7 +78,7 @@ export function verifyDecodedJws(
 	if (key === undefined) return fail('key');
 	const algorithm = algorithmOf(key);
 	// SECURITY: the key decides, never the token. jws-verify.test.ts, test/attack/authorization.test.ts
-	if (algorithm === undefined || header['alg'] !== algorithm) return fail('algorithm');
+	if (algorithm === undefined || algorithmNamed(header['alg']) !== algorithm) return fail('algorithm');
 	if (!isSignedBy(key, algorithm, signingInput, signature)) return fail('signature');
 	return ok(decoded);
 }
@@ -123,7 +136,7 @@ function parsePublicJwk(jwk: { readonly [name: string]: unknown }): KeyObject | 
 	try {
 		const key = createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
 		const algorithm = algorithmOfKey(key);
-		return algorithm !== undefined && jwk['alg'] === algorithm ? key : undefined;
+		return algorithm !== undefined && algorithmNamed(jwk['alg']) === algorithm ? key : undefined;
 	} catch {
 		// node:crypto throws for a key type that it does not know and for a point that is not on its curve.
 		return undefined;

@@ -44,7 +44,7 @@ test('checks 1, 2, 3, 4, 5, 7, 8: publishes metadata that is true of this server
 		'client_secret_basic',
 		'client_secret_post',
 	];
-	const algorithms = ['ES256', 'ES384', 'EdDSA', 'PS256'];
+	const algorithms = ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256'];
 	assert.deepEqual(metadata, {
 		issuer: ISSUER,
 		token_endpoint: `${ISSUER}/oauth2/token`,
@@ -60,7 +60,7 @@ test('checks 1, 2, 3, 4, 5, 7, 8: publishes metadata that is true of this server
 		revocation_endpoint_auth_methods_supported: methods,
 		revocation_endpoint_auth_signing_alg_values_supported: algorithms,
 		introspection_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'ML-DSA-65'],
-		dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256'],
+		dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519', 'PS256'],
 		authorization_details_types_supported: ['payment'],
 		tls_client_certificate_bound_access_tokens: true,
 	});

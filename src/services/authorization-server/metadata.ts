@@ -4,6 +4,7 @@ import { AUTHENTICATION_METHODS, isSecretMethod } from '../../domain/client/auth
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import { DPOP_ALGORITHMS } from '../../domain/token/dpop-proof.ts';
 import { normalizeTargetUri } from '../../domain/token/dpop-target-uri.ts';
+import { algorithmNames } from '../../domain/token/jws-verify.ts';
 import { SIGNING_ALGORITHMS } from '../../domain/token/signing-key.ts';
 import { ASSERTION_ALGORITHMS } from '../../domain/token/client-assertion.ts';
 
@@ -46,7 +47,7 @@ export function renderMetadata(
 	// All endpoints authenticate clients in the same way.
 	const authentication = (endpoint: string): object => ({
 		[`${endpoint}_endpoint_auth_methods_supported`]: methods,
-		[`${endpoint}_endpoint_auth_signing_alg_values_supported`]: ASSERTION_ALGORITHMS,
+		[`${endpoint}_endpoint_auth_signing_alg_values_supported`]: algorithmNames(ASSERTION_ALGORITHMS),
 	});
 	return JSON.stringify({
 		issuer,
@@ -67,7 +68,7 @@ export function renderMetadata(
 					introspection_encryption_enc_values_supported: ['A256GCM'],
 				}
 			: undefined),
-		dpop_signing_alg_values_supported: DPOP_ALGORITHMS,
+		dpop_signing_alg_values_supported: algorithmNames(DPOP_ALGORITHMS),
 		...(detailTypes.length === 0 ? undefined : { authorization_details_types_supported: detailTypes }),
 		tls_client_certificate_bound_access_tokens: true,
 	});

@@ -1,6 +1,7 @@
 // The challenges of a refusal: with which scheme to come back, and why this request was not good enough. RFC 6750 §3,
 // RFC 9449 §7.1.
 import { DPOP_ALGORITHMS } from '../../domain/token/dpop-proof.ts';
+import { algorithmNames } from '../../domain/token/jws-verify.ts';
 import type { Fault, FaultCode } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -14,7 +15,7 @@ const ERRORS: { readonly [Code in FaultCode]?: string } = {
 	proof_replayed: 'invalid_dpop_proof',
 	proof_nonce_required: 'use_dpop_nonce',
 };
-const ALGORITHMS = `algs="${DPOP_ALGORITHMS.join(' ')}"`;
+const ALGORITHMS = `algs="${algorithmNames(DPOP_ALGORITHMS).join(' ')}"`;
 
 /** Gives the values of `WWW-Authenticate`: one for the scheme that was used, or one for each that would be taken. */
 export function challengesOf(exchange: Exchange, outcome: Fault): readonly string[] {
