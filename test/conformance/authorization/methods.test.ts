@@ -123,18 +123,6 @@ test('check 23: refuses every method but the registered one, however right its e
 	await own.close();
 });
 
-test('checks 22, 24: refuses two methods at once, and a client_id that is not the one that was proven', async () => {
-	const header = basicHeader(basic.client.id, basic.secret);
-	for (const more of [`&client_secret=${basic.secret}`, '&client_assertion=a', '&client_assertion_type=a']) {
-		const answer = await world.ask(`${GRANT}${more}`, 'basic', header);
-		assert.deepEqual([answer.status, answer.body['error']], [400, 'invalid_request'], more);
-	}
-	assert.equal((await world.ask(`${GRANT}&client_id=${basic.client.id}`, 'basic', header)).status, 200);
-	const other = await world.ask(`${GRANT}&client_id=${post.client.id}`, 'basic', header);
-	assert.deepEqual([other.status, other.body['error']], [400, 'invalid_request']);
-	assertRefused(await world.ask(`${GRANT}&client_secret=${post.secret}`, 'post'), 'a secret without client_id');
-});
-
 test('check 21: refuses Basic that is not canonical, and challenges it', async () => {
 	const text = `${basic.client.id}:${basic.secret}`;
 	const good = Buffer.from(text).toString('base64');

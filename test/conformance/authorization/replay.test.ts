@@ -69,12 +69,6 @@ test('check 40: of fifty replays at once exactly one gets a token, also over two
 	}
 });
 
-test('check 41: two clients may choose the same jti', async () => {
-	const same = { claims: { jti: 'the same' } };
-	assert.equal((await ask(makeAssertion(good, same))).status, 200);
-	assert.equal((await ask(makeAssertion(other, same), 'other')).status, 200);
-});
-
 test('check 42: a jti is taken again only when the assertion that used it has expired, however often memory is cleaned', async () => {
 	const start = clock.nowMs();
 	const now = Math.floor(start / 1000);
