@@ -1,9 +1,11 @@
 // Writes the reference pages that are made from code: docs/configuration.md and docs/configuration.schema.json from the
-// schema of the configuration, docs/errors.md from the table of faults. With --check it writes nothing and fails when a
-// page is out of date, so that code and documentation change in one commit.
+// schema of the configuration, docs/errors.md from the table of faults, docs/conformance.md from the checks and the names
+// of the tests. With --check it writes nothing and fails when a page is out of date, so that code and documentation change
+// in one commit.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { configurationJsonSchema } from '../src/config/configuration-schema.ts';
+import { conformancePage } from './conformance-page.ts';
 import { FAULTS, type FaultCode, faultKind } from '../src/kernel/faults.ts';
 
 interface SchemaNode {
@@ -29,6 +31,7 @@ const PAGES: Readonly<Record<string, string>> = {
 	'docs/configuration.md': configurationPage(schema),
 	'docs/configuration.schema.json': `${printJson(schema, '')}\n`,
 	'docs/errors.md': errorsPage(),
+	'docs/conformance.md': conformancePage(ROOT),
 };
 
 process.exitCode = process.argv.includes('--check') ? await checkPages() : await writePages();

@@ -92,11 +92,11 @@ for (const resource of [
 	'https://LOCALHOST:8443/bank/v1',
 	'https://other.example/',
 ]) {
-	test(`refuses a token for the audience ${resource} (86)`, () =>
+	test(`check 86: refuses a token for the audience ${resource}`, () =>
 		refuses(partner, `Bearer ${partner.token({ resource })}`, 401, 'token_invalid'));
 }
 
-test('refuses an expired token, also when it was remembered while it lived (89)', async () => {
+test('check 89: refuses an expired token, also when it was remembered while it lived', async () => {
 	const now = Math.floor(Date.now() / 1000);
 	await refuses(
 		partner,
@@ -113,7 +113,7 @@ test('refuses an expired token, also when it was remembered while it lived (89)'
 	await refuses(partner, short, 401, 'token_expired');
 });
 
-test('refuses a token from the future (89)', () => {
+test('check 89: refuses a token from the future', () => {
 	const now = Math.floor(Date.now() / 1000);
 	return refuses(
 		partner,
@@ -123,7 +123,7 @@ test('refuses a token from the future (89)', () => {
 	);
 });
 
-test('refuses one flipped bit anywhere in a token (88)', async () => {
+test('check 88: refuses one flipped bit anywhere in a token', async () => {
 	const token = partner.token();
 	const connection = await gateway.connect(partner);
 	for (let index = 0; index < token.length; index += 7) {
@@ -148,23 +148,36 @@ for (const authorization of [
 	'Bearer not.a.token',
 	`Bearer ${'a'.repeat(9000)}`,
 ]) {
-	test(`refuses Authorization: ${authorization.slice(0, 40)} (80, 93)`, async () => {
+	test(`checks 80, 93: refuses Authorization: ${authorization.slice(0, 40)}`, async () => {
 		const response = await gateway.request(partner, get(authorization.replaceAll('TOKEN', partner.token())));
 		assert.equal(response?.status, 401);
 		assert.equal(gateway.seen.length, 0);
 	});
 }
 
-test('accepts the scheme in any case (80)', async () => {
+test('check 80: accepts the scheme in any case', async () => {
 	assert.equal((await gateway.request(partner, get(`bEARER ${partner.token()}`)))?.status, 200);
 });
 
-test('refuses a token in the query (92)', async () => {
-	const response = await gateway.request(
-		partner,
-		`GET /bank/v1/accounts/acc-1001?access_token=${partner.token()} HTTP/1.1\r\nHost: ${gateway.authority}\r\n\r\n`,
-	);
-	assert.equal(response?.status, 401);
+test('check 92: refuses a token in the query, in the body, and two Authorization fields', async () => {
+	const token = partner.token();
+	const form = `access_token=${token}`;
+	const host = `Host: ${gateway.authority}`;
+	for (const [what, status, text] of [
+		['query', 401, `GET /bank/v1/accounts/acc-1001?access_token=${token} HTTP/1.1\r\n${host}\r\n\r\n`],
+		[
+			'body',
+			401,
+			`POST /bank/v1/payments HTTP/1.1\r\n${host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${form.length}\r\n\r\n${form}`,
+		],
+		[
+			'twice',
+			400,
+			`GET /bank/v1/accounts/acc-1001 HTTP/1.1\r\n${host}\r\nAuthorization: Bearer ${token}\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+		],
+	] as const) {
+		assert.equal((await gateway.request(partner, text))?.status, status, what);
+	}
 	assert.equal(gateway.seen.length, 0);
 });
 

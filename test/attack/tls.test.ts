@@ -76,7 +76,7 @@ for (const [offered, version, expected] of [
 	['X25519:prime256v1', 'TLSv1.2', 'X25519'],
 	['secp384r1:prime256v1', 'TLSv1.2', 'secp256r1'],
 ] as const) {
-	test(`a ${version} client with the groups ${offered ?? 'of its own choice'} gets, and is reported with, ${expected}`, async () => {
+	test(`check 63: a ${version} client with the groups ${offered ?? 'of its own choice'} gets, and is reported with, ${expected}`, async () => {
 		const reported: [string, GroupName][] = [];
 		await withListener(
 			{ onHandshake: (protocol, group) => reported.push([protocol, group]) },
@@ -97,7 +97,7 @@ for (const [offered, version, expected] of [
 	});
 }
 
-test('with postQuantum: require, classical clients and TLS 1.2 are refused', async () => {
+test('check 63: with postQuantum: require, classical clients and TLS 1.2 are refused', async () => {
 	await withListener({ postQuantum: 'require' }, async (_listener, port) => {
 		assert.equal(await handshake(port, { ecdhCurve: 'X25519:prime256v1' }), undefined);
 		assert.equal(await handshake(port, { maxVersion: 'TLSv1.2' }), undefined);
@@ -108,7 +108,7 @@ test('with postQuantum: require, classical clients and TLS 1.2 are refused', asy
 	});
 });
 
-test('refuses versions below TLS 1.2, suites without forward secrecy or authenticated encryption, and renegotiation', async () => {
+test('check 62: refuses versions below TLS 1.2, suites without forward secrecy or authenticated encryption, and renegotiation', async () => {
 	await withListener({}, async (_listener, port) => {
 		const old = { minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
 		assert.equal(await handshake(port, { ...old, maxVersion: 'TLSv1.1' }), undefined);
@@ -146,7 +146,7 @@ test('shows each name its certificate, in any case of the name, and none to an u
 	});
 });
 
-test('a connection without a server name is served the names of its certificate only (T20)', async () => {
+test('check 108: a connection without a server name is served the names of its certificate only (T20)', async () => {
 	const { port, rootCa } = gateway;
 	const options = { port, ca: rootCa, cert: partner.chain, key: partner.key, servername: '' };
 	for (const [host, status] of [
@@ -228,7 +228,7 @@ test('a resumed session without a certificate is not authenticated by whoever el
 	connection.close();
 });
 
-test('a connection that sends no ClientHello is closed in time, and so is one that sends something else', async () => {
+test('check 108: a connection that sends no ClientHello is closed in time, and so is one that sends something else', async () => {
 	await withListener({ timeouts: { handshakeMs: 300 } }, async (_listener, port) => {
 		for (const bytes of [
 			'',
