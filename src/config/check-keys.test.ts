@@ -63,8 +63,27 @@ test('a key without a name, a missing file, an unknown provider or option stops 
 });
 
 test('keys on the way of requests sign from memory', async () => {
-	for (const use of ['tokenSigning', 'assertionSigning', 'ledgerSigning']) {
+	for (const use of ['assertionSigning', 'ledgerSigning']) {
 		assert.match(await problems(`${use}: { ${PKCS11}, pinFile: pin }`), /sign from memory/);
 		assert.equal(await problems(`${use}: { ${PKCS11}, pinFile: pin, mode: wrapped }`), '');
 	}
+});
+
+test('the keys of tokens may lie elsewhere, and then the next one does too, with an algorithm that places have', async () => {
+	const remote = `${PKCS11}, pinFile: pin`;
+	assert.equal(await problems(`tokenSigning: { ${remote} }\n  tokenSigningNext: { ${remote} }`), '');
+	const [only, wrapped] = ['{ provider: file }', `{ ${remote}, mode: wrapped }`];
+	for (const [first, next] of [
+		[only, `{ ${remote} }`],
+		[wrapped, `{ ${remote} }`],
+		[`{ ${remote} }`, wrapped],
+		[`{ ${remote} }`, only],
+	]) {
+		assert.match(
+			await problems(`tokenSigning: ${first}\n  tokenSigningNext: ${next}`),
+			/keys.tokenSigningNext: a next/,
+		);
+	}
+	const quantum = `tokenSigning: { ${remote} }\nsigningKeys:\n  tokens: { algorithm: ML-DSA-65 }`;
+	assert.match(await problems(quantum), /signingKeys.tokens.algorithm: no key elsewhere/);
 });

@@ -8,12 +8,14 @@ import { readTextFile } from './read-files.ts';
 
 const SECRET_BYTES_MAX = 64 * 1024;
 /** These keys sign on the way of requests, or in threads that only take keys from memory. */
-const FROM_MEMORY: ReadonlySet<KeyUse> = new Set<KeyUse>(['tokenSigning', 'assertionSigning', 'ledgerSigning']);
+const FROM_MEMORY: ReadonlySet<KeyUse> = new Set<KeyUse>(['assertionSigning', 'ledgerSigning']);
 
 /** Checks all places, and gives them with absolute paths. */
 export async function checkKeys(draft: Draft): Promise<KeyPlaces> {
 	const places: Partial<Record<KeyUse, KeyPlace>> = {};
-	for (const [use, place] of Object.entries(draft.input.keys) as [KeyUse, KeyPlace][]) {
+	checkTokenPlaces(draft);
+	for (const [use, place] of Object.entries(draft.input.keys) as [KeyUse, KeyPlace | undefined][]) {
+		if (place === undefined) continue;
 		const path = ['keys', use];
 		if (FROM_MEMORY.has(use) && place.provider !== 'file' && place.mode === 'remote') {
 			draft.problems.add(path, `keys of ${use} sign from memory`, 'Add "mode: wrapped".');
@@ -22,6 +24,24 @@ export async function checkKeys(draft: Draft): Promise<KeyPlaces> {
 		places[use] = await resolveFiles(draft, path, place);
 	}
 	return places as KeyPlaces;
+}
+
+/** Keys of tokens that lie elsewhere: what follows them lies elsewhere too, and their algorithm is one that places have. */
+function checkTokenPlaces({ input, problems }: Draft): void {
+	const { tokenSigning, tokenSigningNext } = input.keys;
+	const isElsewhere = isRemote(tokenSigning);
+	if (tokenSigningNext !== undefined && !(isElsewhere && isRemote(tokenSigningNext))) {
+		const remedy = 'Let both be places in mode `remote`, or remove tokenSigningNext.';
+		problems.add(['keys', 'tokenSigningNext'], 'a next key is named only for keys that lie elsewhere', remedy);
+	}
+	if (isElsewhere && input.signingKeys.tokens.algorithm === 'ML-DSA-65') {
+		const remedy = 'Write ES256, EdDSA or PS256, as the key there has it.';
+		problems.add(['signingKeys', 'tokens', 'algorithm'], 'no key elsewhere signs with ML-DSA-65', remedy);
+	}
+}
+
+function isRemote(place: KeyPlace): boolean {
+	return place.provider !== 'file' && place.mode === 'remote';
 }
 
 function checkLogin(draft: Draft, path: readonly PathStep[], place: KeyPlace): void {

@@ -72,7 +72,7 @@ const listeners = z
 				port: port.default(8446).describe('TCP port, 1 to 65535; 0 takes any free one, which is for tests.'),
 			})
 			.prefault({})
-			.describe('Plain HTTP for probes and metrics: `/livez`, `/readyz`, `/metrics`.'),
+			.describe('Plain HTTP for probes and metrics: `/livez`, `/readyz`, `/readyz/tokens`, `/metrics`.'),
 		pki: z
 			.strictObject({
 				host: listenAddress()

@@ -166,7 +166,16 @@ export const keysSchema = z
 	.strictObject({
 		partnerIssuing: purpose('The authority that signs the certificates of partners.'),
 		platformIssuing: purpose('The authority that signs the certificates of servers, services and operators.'),
-		tokenSigning: purpose('The keys that sign access tokens. Only `file`, or a place in mode `wrapped`.'),
+		tokenSigning: purpose(
+			'The keys that sign access tokens. WARNING: in mode `remote` each token costs a signature at the place; while it ' +
+				'does not answer, no token is issued.',
+		),
+		tokenSigningNext: place
+			.optional()
+			.describe(
+				'Where the key lies that follows the one of `tokenSigning`, when that is in mode `remote`: a rotation takes the ' +
+					'first key of the two that has not signed before. Default: none, and a rotation has to wait for one.',
+			),
 		assertionSigning: purpose(
 			'The keys that sign the statements to internal services. Only `file`, or a place in mode `wrapped`.',
 		),

@@ -300,6 +300,12 @@ export const FAULTS = {
 		title: 'The certificate authority cannot issue now',
 		retry: 'later',
 	},
+	key_unavailable: {
+		owner: 'platform',
+		status: 503,
+		title: 'The place of a signing key does not answer',
+		retry: 'later',
+	},
 } as const satisfies Record<string, FaultKind>;
 
 /** The name of a row of the fault table. */

@@ -2,7 +2,7 @@
 // there again when the token is.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import {
 	existsSync,
 	mkdirSync,
@@ -17,12 +17,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
 import { createPartnerKey } from '../../demo/partner-key.ts';
+import { createKeyRing } from '../../src/adapters/keys/key-ring.ts';
 import { Cryptoki, ulong } from '../../src/adapters/keys/pkcs11/cryptoki.ts';
 import { openPkcs11Service, type Pkcs11Place } from '../../src/adapters/keys/pkcs11/pkcs11-service.ts';
 import { unwrapKey, wrapKey } from '../../src/adapters/keys/remote/key-wrapper.ts';
 import { openServiceSigner } from '../../src/adapters/keys/remote/service-signer.ts';
 import { testSigner } from '../../src/adapters/keys/signer-contract.ts';
 import { type SignatureAlgorithm, SignerUnavailable } from '../../src/domain/certificate/signer.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { Secret } from '../../src/kernel/secret.ts';
 import { onboardPartnerClient, openOperatorClient } from '../fixture/partner-client.ts';
@@ -63,6 +65,12 @@ const KEYS: Readonly<Record<SignatureAlgorithm, readonly [type: string, id: stri
 for (const [type, id] of new Map(Object.values(KEYS).map(([type, id]) => [id, [type, id] as const])).values()) {
 	tool('--keypairgen', '--key-type', type, '--id', id, '--label', `key ${id}`, '--usage-sign');
 }
+for (const [id, label] of [
+	['11', 'tokens'],
+	['12', 'tokens next'],
+] as const) {
+	tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', id, '--label', label, '--usage-sign');
+}
 tool('--keygen', '--key-type', 'AES:32', '--id', '06', '--label', 'kek', '--sensitive');
 tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', '07', '--label', 'loose', '--usage-sign', '--extractable');
 
@@ -80,6 +88,14 @@ const place = (label: string, more: Partial<Pkcs11Place> = {}): Pkcs11Place => (
 const readVariable = () => undefined;
 const open = (label: string, more: Partial<Pkcs11Place> = {}) =>
 	openPkcs11Service(place(label, more), { readVariable });
+
+const IN_STORE = {
+	partnerIssuing: { provider: 'file' },
+	platformIssuing: { provider: 'file' },
+	tokenSigning: { provider: 'file' },
+	assertionSigning: { provider: 'file' },
+	ledgerSigning: { provider: 'file' },
+} as const;
 
 /** Takes the token out while `work` runs. */
 async function withoutToken(work: () => Promise<void>): Promise<void> {
@@ -135,6 +151,22 @@ test('tries a wrong PIN once, so that the token is not locked', async () => {
 	await service.close();
 });
 
+test('a key that is opened anew with every request does not try a wrong PIN anew', async (context) => {
+	const pin = join(folder, 'later-wrong-pin');
+	writeFileSync(pin, PIN);
+	const keys = { ...IN_STORE, tokenSigning: place('key 01', { pinFile: pin }) };
+	const open = () => createKeyRing({ places: keys, readVariable, clock: systemClock, random: systemRandom });
+	const [first, second] = [open(), open()];
+	context.after(() => Promise.all([first.close(), second.close()]));
+	const { privateKeyPem } = await first.makeKey('tokenSigning');
+	writeFileSync(pin, '999999');
+	const signer = second.openSigner(privateKeyPem);
+	await assert.rejects(signer.sign(Buffer.from('x')), /C_Login returned/);
+	for (let count = 0; count < 5; count++) await assert.rejects(signer.sign(Buffer.from('x')), /not tried again/);
+	writeFileSync(pin, PIN);
+	await signer.sign(Buffer.from('x'));
+});
+
 test('wraps keys with a key of the token, for one place each', async () => {
 	const service = open('kek', { mode: 'wrapped' });
 	const wrapped = await wrapKey(service, new Secret('the key'), 'token/1', systemRandom);
@@ -158,6 +190,119 @@ test('the token shows nobody the value of a key that is accepted here', () => {
 	assert.equal(cryptoki.attribute(session, key, CKA.value), undefined);
 	cryptoki.closeSession(session);
 });
+
+/** Reads a boolean attribute of a private key in the token as the module tells it, past all of our own code. */
+function isAttributeSet(label: string, type: number): boolean {
+	const cryptoki = new Cryptoki(MODULE);
+	const slot = cryptoki.tokens().find((token) => token.label === TOKEN)?.slot;
+	assert.ok(slot !== undefined);
+	const session = cryptoki.login(slot, Buffer.from(PIN));
+	const template = [
+		{ type: 0x0, value: ulong(3) },
+		{ type: 0x3, value: Buffer.from(label) },
+	];
+	const [key] = cryptoki.find(session, template);
+	assert.ok(key !== undefined);
+	const value = cryptoki.attribute(session, key, type)?.[0];
+	cryptoki.closeSession(session);
+	return value === 1;
+}
+
+const CKA_SENSITIVE = 0x103;
+const CKA_EXTRACTABLE = 0x162;
+
+describe('a platform whose keys of certificates and tokens lie in a token, and never leave it', () => {
+	let platform: PlatformBesideBank;
+	const metrics = async (): Promise<string> => (await fetch(`${platform.privateUrl}/metrics`)).text();
+	const isReadyForTokens = async (): Promise<number> => (await fetch(`${platform.privateUrl}/readyz/tokens`)).status;
+	before(async () => {
+		const { provider, module, token } = place('');
+		const login = { provider, module, token, pinFile };
+		platform = await startPlatformBesideBank({
+			keys: {
+				partnerIssuing: { ...login, label: 'key 01' },
+				platformIssuing: { ...login, label: 'key 02' },
+				tokenSigning: { ...login, label: 'tokens' },
+				tokenSigningNext: { ...login, label: 'tokens next' },
+			},
+		});
+	});
+	after(() => platform.stop());
+
+	it('signs with keys that are sensitive and cannot be extracted, and its store holds none of them', async () => {
+		for (const label of ['key 01', 'key 02', 'tokens', 'tokens next']) {
+			assert.ok(isAttributeSet(label, CKA_SENSITIVE), label);
+			assert.ok(!isAttributeSet(label, CKA_EXTRACTABLE), label);
+		}
+		assert.ok(isAttributeSet('loose', CKA_EXTRACTABLE), 'the attribute tells keys apart');
+		const partner = await onboardPartnerClient(platform.address, 'hardware partner', 'standard');
+		const token = await partner.token();
+		const kid = kidOf(token);
+		assert.equal(kid, thumbprintInToken('tokens'), 'the key in the token signed it');
+		assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+		const store = join(platform.address.data, 'store');
+		for (const file of readdirSync(store)) {
+			assert.ok(!readFileSync(join(store, file)).includes('BEGIN PRIVATE KEY'), file);
+		}
+	});
+
+	it('while the token is away, tokens are refused as unavailable and old ones serve; it comes back by itself', async () => {
+		const partner = await onboardPartnerClient(platform.address, 'patient token partner', 'standard');
+		const old = await partner.token();
+		assert.equal(await isReadyForTokens(), 200);
+		await withoutToken(async () => {
+			const refused = await partner.askForToken(`resource=${platform.address.resource}`);
+			assert.equal(refused.status, 503);
+			assert.match(refused.body, /"error":"temporarily_unavailable"/);
+			assert.ok(Number(refused.headers['retry-after']) >= 1);
+			assert.equal((await partner.call(old, '/accounts/acc-1001')).status, 200);
+			assert.match(await metrics(), /sallyport_key_available\{use="tokenSigning",provider="pkcs11"\} 0/);
+			assert.equal(await isReadyForTokens(), 503);
+			assert.equal((await fetch(`${platform.privateUrl}/readyz`)).status, 200, 'requests are served');
+		});
+		// Nobody asks for a token: the platform finds out by itself.
+		for (let tries = 0; (await isReadyForTokens()) !== 200; tries++) {
+			assert.ok(tries < 300, 'it is found again');
+			await new Promise((resolve) => setTimeout(resolve, 100));
+		}
+		const token = await partner.token();
+		assert.equal(kidOf(token), kidOf(old));
+		assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+	});
+
+	it('a rotation takes the key at the next place, and both are published', async () => {
+		const partner = await onboardPartnerClient(platform.address, 'rotating token partner', 'standard');
+		const admin = await openOperatorClient(platform.address);
+		try {
+			const rotation = { purpose: 'token-signing', publishAheadSeconds: 0 };
+			const next = (await admin.post('/signing-keys/rotations', { body: rotation })).body;
+			assert.equal(next['kid'], thumbprintInToken('tokens next'));
+			let token = await partner.token();
+			for (let tries = 0; kidOf(token) !== next['kid']; tries++) {
+				assert.ok(tries < 300, 'it takes over');
+				await new Promise((resolve) => setTimeout(resolve, 100));
+				token = await partner.token();
+			}
+			assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+			await assert.rejects(admin.post('/signing-keys/rotations', { body: rotation }), /has signed before/);
+		} finally {
+			await admin.close();
+		}
+	});
+});
+
+function kidOf(token: string): unknown {
+	const [header = ''] = token.split('.');
+	return (JSON.parse(Buffer.from(header, 'base64url').toString()) as { readonly kid: unknown }).kid;
+}
+
+/** RFC 7638 thumbprint of a public key, as OpenSC reads it. */
+function thumbprintInToken(label: string): string {
+	const reading = ['--read-object', '--type', 'pubkey', '--label', label];
+	const spki = execFileSync('pkcs11-tool', ['--module', MODULE, '--token-label', TOKEN, ...reading]);
+	const { crv, kty, x, y } = createPublicKey({ key: spki, format: 'der', type: 'spki' }).export({ format: 'jwk' });
+	return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+}
 
 describe('a platform whose issuing key lies in a token', () => {
 	let platform: PlatformBesideBank;

@@ -57,7 +57,8 @@ test('a remote key leaves only a reference in the store, which signs in the next
 	const signer = ring.openSigner(made.privateKeyPem);
 	assert.ok(signer.publicKey.equals(made.signer.publicKey));
 	assert.equal(server.requests.length, before);
-	assert.deepEqual(ring.states(), [{ use: 'partnerIssuing', provider: 'vault-transit', isAvailable: true }]);
+	const counts = { signed: 0, failed: 0, refused: 0 };
+	assert.deepEqual(ring.states(), [{ use: 'partnerIssuing', provider: 'vault-transit', isAvailable: true, counts }]);
 	await assert.rejects(signer.sign(Buffer.from('x')), SignerUnavailable);
 	assert.equal(ring.states()[0]?.isAvailable, false);
 	server.always(undefined);
@@ -112,4 +113,45 @@ test('a first key at a place that does not answer, or does not know us, stops th
 	const { keys, registry } = openMemoryStore();
 	await assert.rejects(signingKey(ring.wrapStore(keys), registry), KeyServiceFailure);
 	assert.ok(server.requests.length < 8);
+});
+
+test('the key of tokens is found at either of its places by its public half, and what signs with it signs PSS', async (context) => {
+	const { place } = await playVault(context);
+	const ring = openRing(context, { tokenSigning: place('sha256WithRSAEncryption') });
+	const [ask] = ring.remoteSigningKeys.offers('token-signing');
+	assert.ok(ask !== undefined);
+	const offered = await ask();
+	assert.equal(offered.signer.algorithm, 'rsassa-pss-SHA256', 'no token is signed with PKCS #1');
+	assert.ok(!ring.remoteSigningKeys.isRemote('assertion-signing'));
+	assert.deepEqual(ring.remoteSigningKeys.offers('assertion-signing'), []);
+	const later = openRing(context, {
+		tokenSigning: place('Ed25519'),
+		tokenSigningNext: place('sha256WithRSAEncryption'),
+	});
+	const signer = later.openSigner(offered.reference);
+	const signature = await signer.sign(Buffer.from('x'));
+	assert.ok(verifySignature(signer.algorithm, Buffer.from('x'), offered.signer.publicKey, signature));
+	const elsewhere = openRing(context, { tokenSigning: place('Ed25519') }).openSigner(offered.reference);
+	await assert.rejects(elsewhere.sign(Buffer.from('x')), /another key than before lies where keys.tokenSigning says/);
+});
+
+test('a key that failed is probed until it is back, and a closed one is forgotten', async (context) => {
+	const { server, place } = await playVault(context);
+	const ring = openRing(context, { tokenSigning: place('Ed25519') });
+	const [ask] = ring.remoteSigningKeys.offers('token-signing');
+	const { reference } = (await ask?.()) ?? assert.fail();
+	const signer = ring.openSigner(reference);
+	server.always({ status: 400 });
+	await ring.probe('all');
+	assert.equal(ring.states()[0]?.isAvailable, false);
+	assert.equal(ring.states()[0]?.counts?.failed, 1);
+	server.always(undefined);
+	await ring.probe('failed');
+	assert.equal(ring.states()[0]?.isAvailable, true);
+	const before = server.requests.length;
+	await ring.probe('failed');
+	assert.equal(server.requests.length, before, 'what works is left alone');
+	await signer.close();
+	await ring.probe('all');
+	assert.equal(server.requests.length, before);
 });

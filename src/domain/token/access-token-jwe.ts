@@ -14,7 +14,7 @@ import {
 } from 'node:crypto';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import type { TokenWriter } from './access-token.ts';
+import type { TokenWriter, WrittenToken } from './access-token.ts';
 import { decodeBase64url, type JwsRefusal, TOKEN_LENGTH_MAX } from './jwt.ts';
 import { isJsonObject, parseJsonObject } from './strict-json.ts';
 
@@ -26,12 +26,16 @@ const HEADER_MEMBERS = new Set(['alg', 'enc', 'kid', 'cty', 'typ', 'epk']);
 const EPHEMERAL_MEMBERS = new Set(['kty', 'crv', 'x', 'y']);
 
 /** Makes the writer of encrypted tokens: `sign` signs the claims, the public key of the gateways encrypts the result. */
-export function createEncryptedTokenWriter(
-	sign: TokenWriter,
+export function createEncryptedTokenWriter<Written extends WrittenToken>(
+	sign: TokenWriter<Written>,
 	recipient: { readonly kid: string; readonly publicKey: KeyObject },
 	random: Random,
-): TokenWriter {
-	return (claims) => encryptJwe(sign(claims), recipient, random);
+): TokenWriter<Written> {
+	const encrypt = (signed: string): string => encryptJwe(signed, recipient, random);
+	return (claims) => {
+		const signed = sign(claims);
+		return (typeof signed === 'string' ? encrypt(signed) : signed.then(encrypt)) as Written;
+	};
 }
 
 /** Encrypts a signed JWT for the holder of a private P-256 key, as a compact JWE. */

@@ -51,23 +51,28 @@ export interface AccessTokenGrant {
 	readonly expiresAtSeconds: number;
 }
 
+/** What a writer gives: the text at once, or a promise where the signing key lies elsewhere. */
+export type WrittenToken = string | Promise<string>;
+
 /** A fresh token. `token` is a credential: it goes to the client and nowhere else; `jti` is what is logged. */
-export interface MintedAccessToken {
-	readonly token: string;
+export interface MintedAccessToken<Written extends WrittenToken> {
+	readonly token: Written;
 	readonly jti: string;
 }
 
 /** Turns claims into the text of a token: one of the three formats. */
-export type TokenWriter = (claims: { readonly [name: string]: unknown }) => string;
+export type TokenWriter<Written extends WrittenToken = WrittenToken> = (claims: {
+	readonly [name: string]: unknown;
+}) => Written;
 
 /**
  * Mints an access token. `sign` is `createJwtSigner(key, ACCESS_TOKEN_TYPE)`, or the writer of another format:
  * `createEncryptedTokenWriter` or `createOpaqueTokenSealer`.
  */
-export function mintAccessToken(
+export function mintAccessToken<Written extends WrittenToken>(
 	grant: AccessTokenGrant,
-	deps: { readonly issuer: string; readonly sign: TokenWriter; readonly random: Random },
-): MintedAccessToken {
+	deps: { readonly issuer: string; readonly sign: TokenWriter<Written>; readonly random: Random },
+): MintedAccessToken<Written> {
 	const jti = deps.random.bytes(JTI_BYTES).toString('base64url');
 	const token = deps.sign({
 		iss: deps.issuer,

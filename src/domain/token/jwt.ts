@@ -65,8 +65,14 @@ export function decodeBase64url(text: string): Buffer | undefined {
 	return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
-/** Signs claims as a compact JWT. */
+/** Signs claims as a compact JWT, from memory. */
 export type JwtSigner = (claims: { readonly [name: string]: unknown }) => string;
+
+/**
+ * Signs claims as a compact JWT, with a key in memory (a text at once) or with one that lies elsewhere (a promise, which
+ * rejects with `SignerUnavailable` when the key cannot be used now).
+ */
+export type TokenSigner = (claims: { readonly [name: string]: unknown }) => string | Promise<string>;
 
 /** Makes a signer of tokens of one type. The header is the same for all of them, so it is encoded once. */
 export function createJwtSigner(key: { readonly kid: string; readonly privateKey: KeyObject }, typ: string): JwtSigner {
@@ -78,6 +84,7 @@ export function createJwtSigner(key: { readonly kid: string; readonly privateKey
 	};
 }
 
-function encodeJson(value: { readonly [name: string]: unknown }): string {
+/** Encodes a part of a token. */
+export function encodeJson(value: { readonly [name: string]: unknown }): string {
 	return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
 }

@@ -22,7 +22,7 @@ export function createOpaqueTokenSealer(
 	key: { readonly id: string; readonly secret: KeyObject },
 	issuer: string,
 	random: Random,
-): TokenWriter {
+): TokenWriter<string> {
 	const keyId = Buffer.from(key.id, 'base64url');
 	if (keyId.length !== KEY_ID_BYTES) throw new Error('the id of a sealing key has 8 bytes');
 	return (claims) => {

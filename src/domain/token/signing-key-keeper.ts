@@ -3,11 +3,14 @@
 // again within its transaction, and whoever comes second finds nothing to do.
 import { createPrivateKey } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
-import { ok } from '../../kernel/result.ts';
+import type { Fault } from '../../kernel/faults.ts';
+import { ok, type Result } from '../../kernel/result.ts';
 import { type Changed, commitChange } from '../registry/commit-change.ts';
 import type { KeyStore, StoredKey } from '../registry/key-store.ts';
-import type { RegistryStore } from '../registry/registry.ts';
+import type { Registry, RegistryStore } from '../registry/registry.ts';
 import { addFirstSigningKey, type PreparedSigningKey, rotateSigningKey } from './change-signing-key.ts';
+import { tokenAlgorithmOf } from './remote-jwt.ts';
+import { type RemoteSigningKeys, takeOfferedKey } from './remote-signing-key.ts';
 import {
 	generateSigningKey,
 	isSpent,
@@ -35,6 +38,8 @@ export type SigningKeyPolicies = Readonly<Record<SigningPurpose, SigningKeyPolic
 export interface SigningKeyKeeping {
 	readonly keys: KeyStore;
 	readonly registry: RegistryStore;
+	/** Keys that lie elsewhere. Default: all keys are made here. */
+	readonly remote?: RemoteSigningKeys;
 	readonly clock: Clock;
 }
 
@@ -53,6 +58,20 @@ export async function prepareSigningKey(
 	return { purpose, algorithm, publicJwk, keyName };
 }
 
+/**
+ * Gets the key that follows: makes one, or takes one where keys of the purpose lie elsewhere. Faults: those of
+ * `takeOfferedKey`.
+ */
+export async function obtainSigningKey(
+	keeping: Omit<SigningKeyKeeping, 'registry'> & { readonly registry: Pick<Registry, 'signingKeys'> },
+	purpose: SigningPurpose,
+	algorithm: SigningAlgorithm,
+): Promise<Result<PreparedSigningKey, Fault>> {
+	const { remote } = keeping;
+	if (remote?.isRemote(purpose) === true) return takeOfferedKey({ ...keeping, remote }, purpose, algorithm);
+	return ok(await prepareSigningKey(keeping, purpose, algorithm));
+}
+
 /** Sees to it that each purpose has a key that signs, at every start. Throws when a stored key cannot sign. */
 export async function provideFirstSigningKeys(keeping: SigningKeyKeeping, policies: SigningKeyPolicies): Promise<void> {
 	for (const purpose of SIGNING_PURPOSES) {
@@ -60,18 +79,38 @@ export async function provideFirstSigningKeys(keeping: SigningKeyKeeping, polici
 		// A key of an older version of this program, or of a start that was killed right here, is as good as a new one.
 		const found = (await keeping.keys.list(purpose)).toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0];
 		const prepared =
-			found === undefined
-				? await prepareSigningKey(keeping, purpose, policies[purpose].algorithm)
-				: adopt(found, purpose);
+			found === undefined ? await obtainFirst(keeping, purpose, policies) : adopt(found, purpose, keeping);
 		const { record } = await keeping.registry.transaction((registry) =>
 			addFirstSigningKey(registry, prepared, keeping),
 		);
 		// Another process was faster. It may have taken over this very key, which then stays.
-		if (found === undefined && record.keyName !== prepared.keyName) await keeping.keys.delete(prepared.keyName);
+		if (found === undefined && keeping.remote?.isRemote(purpose) !== true && record.keyName !== prepared.keyName)
+			await keeping.keys.delete(prepared.keyName);
 	}
 }
 
-function adopt(stored: StoredKey, purpose: SigningPurpose): PreparedSigningKey {
+async function obtainFirst(
+	keeping: SigningKeyKeeping,
+	purpose: SigningPurpose,
+	policies: SigningKeyPolicies,
+): Promise<PreparedSigningKey> {
+	const obtained = await obtainSigningKey(keeping, purpose, policies[purpose].algorithm);
+	if (obtained.ok) return obtained.value;
+	const { detail, internal } = obtained.fault;
+	throw new Error(`there is no first key of ${purpose}: ${detail}${internal === undefined ? '' : ` (${internal})`}`);
+}
+
+function adopt(
+	stored: StoredKey,
+	purpose: SigningPurpose,
+	{ remote }: Pick<SigningKeyKeeping, 'remote'>,
+): PreparedSigningKey {
+	const signer = remote?.open(stored.privateKeyPem);
+	if (signer !== undefined) {
+		const algorithm = tokenAlgorithmOf(signer.algorithm);
+		if (algorithm === undefined) throw new Error(`the stored key ${stored.name} is not of a kind that signs tokens`);
+		return { purpose, algorithm, publicJwk: publicSigningJwk(signer.publicKey, algorithm), keyName: stored.name };
+	}
 	const privateKey = createPrivateKey(stored.privateKeyPem.reveal());
 	const { algorithm } = createJwsSigner(privateKey);
 	if (algorithm === 'ES384') throw new Error(`the stored key ${stored.name} is not of a kind that signs tokens`);
@@ -92,6 +131,14 @@ export function dueRotation(
 	return endMs <= earliestMs ? earliestMs : undefined;
 }
 
+/** Whoever wants to know where a rotation is due and no key is there for it, which is only where keys lie elsewhere. */
+export interface RotationWatch {
+	/** Purposes that are not looked at this time. */
+	readonly skips?: (purpose: SigningPurpose) => boolean;
+	/** Told of a rotation that has to wait: the running key goes on. */
+	readonly report?: (purpose: SigningPurpose, reason: Fault) => void;
+}
+
 /**
  * Publishes the next key of each purpose where the schedule, or another algorithm in the configuration, asks for it.
  * `record` writes down each rotation before it is committed; what it throws rolls the rotation back.
@@ -100,13 +147,20 @@ export async function rotateDueSigningKeys(
 	keeping: SigningKeyKeeping,
 	policies: SigningKeyPolicies,
 	record: (next: SigningKeyRecord) => Promise<void>,
+	{ skips = () => false, report = () => undefined }: RotationWatch = {},
 ): Promise<readonly Changed<SigningKeyRecord>[]> {
 	const changes: Changed<SigningKeyRecord>[] = [];
 	for (const purpose of SIGNING_PURPOSES) {
 		const policy = policies[purpose];
 		const nowMs = keeping.clock.nowMs();
+		if (skips(purpose)) continue;
 		if (dueRotation(await keeping.registry.signingKeys.list(purpose), policy, nowMs) === undefined) continue;
-		const prepared = await prepareSigningKey(keeping, purpose, policy.algorithm);
+		const obtained = await obtainSigningKey(keeping, purpose, policy.algorithm);
+		if (!obtained.ok) {
+			report(purpose, obtained.fault);
+			continue;
+		}
+		const prepared = obtained.value;
 		const outcome = await commitChange<Changed<SigningKeyRecord> | undefined>(keeping.registry, async (registry) => {
 			const activeFromMs = dueRotation(await registry.signingKeys.list(purpose), policy, nowMs);
 			if (activeFromMs === undefined) return ok(undefined);
@@ -117,7 +171,8 @@ export async function rotateDueSigningKeys(
 		});
 		if (!outcome.ok) throw new Error(`the keys of ${purpose} cannot be rotated: ${outcome.fault.code}`);
 		if (outcome.value !== undefined) changes.push(outcome.value);
-		else await keeping.keys.delete(prepared.keyName);
+		// A reference stays: a record may name it, and one that none names is old in an hour.
+		else if (keeping.remote?.isRemote(purpose) !== true) await keeping.keys.delete(prepared.keyName);
 	}
 	return changes;
 }

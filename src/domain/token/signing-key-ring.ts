@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Secret } from '../../kernel/secret.ts';
-import { createJwtSigner, type JwtSigner } from './jwt.ts';
+import { createJwtSigner, type JwtSigner, type TokenSigner } from './jwt.ts';
 import { isSpent, type SigningKeyRecord, type SigningPurpose } from './signing-key.ts';
 import type { SigningKeyIndex } from './signing-key-index.ts';
 
@@ -16,24 +16,26 @@ export interface SigningKeyRingDeps {
 	readonly clock: Clock;
 }
 
-interface HeldKey {
-	readonly sign: JwtSigner;
+interface HeldKey<Sign> {
+	readonly sign: Sign;
 	/** A key is handed in before its record is here; it is put away only once the record was. */
 	hadRecord: boolean;
 }
 
-interface Choice {
-	readonly sign: JwtSigner;
+interface Choice<Sign> {
+	readonly kid: string;
+	readonly sign: Sign;
 	readonly records: readonly SigningKeyRecord[];
 	/** Until when the choice holds while the records stay the same. */
 	readonly fromMs: number;
 	readonly untilMs: number;
 }
 
-export class SigningKeyRing {
+/** The keys of one purpose. `Sign` is what they sign by: from memory at once, or also with keys elsewhere. */
+export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 	readonly #deps: SigningKeyRingDeps;
-	readonly #keys = new Map<string, HeldKey>();
-	#choice: Choice | undefined;
+	readonly #keys = new Map<string, HeldKey<Sign>>();
+	#choice: Choice<Sign> | undefined;
 
 	constructor(deps: SigningKeyRingDeps) {
 		this.#deps = deps;
@@ -43,7 +45,13 @@ export class SigningKeyRing {
 	add(kid: string, privateKey: Secret | KeyObject): void {
 		if (this.#keys.has(kid)) return;
 		const key = 'reveal' in privateKey ? createPrivateKey(privateKey.reveal()) : privateKey;
-		this.#keys.set(kid, { sign: createJwtSigner({ kid, privateKey: key }, this.#deps.type), hadRecord: false });
+		// Every ring takes a signer from memory, whatever else it takes.
+		this.hold(kid, (type) => createJwtSigner({ kid, privateKey: key }, type) as JwtSigner as Sign);
+	}
+
+	/** Hands in a key as the signer that `open` makes for the type of what is signed here. */
+	hold(kid: string, open: (type: string) => Sign): void {
+		if (!this.#keys.has(kid)) this.#keys.set(kid, { sign: open(this.#deps.type), hadRecord: false });
 	}
 
 	has(kid: string): boolean {
@@ -55,11 +63,20 @@ export class SigningKeyRing {
 	 * key. Where the private half of the active key has not arrived, the one before it goes on: it is published still.
 	 * Throws when there is none: a platform that cannot sign must say so, and not sign with something else.
 	 */
-	signer(): JwtSigner {
+	signer(): Sign {
+		return this.#current().sign;
+	}
+
+	/** Names the key that `signer` gives. */
+	kid(): string {
+		return this.#current().kid;
+	}
+
+	#current(): Pick<Choice<Sign>, 'sign' | 'kid'> {
 		const nowMs = this.#deps.clock.nowMs();
 		const records = this.#deps.index.published(this.#deps.purpose);
 		const choice = this.#choice;
-		if (choice?.records === records && nowMs >= choice.fromMs && nowMs < choice.untilMs) return choice.sign;
+		if (choice?.records === records && nowMs >= choice.fromMs && nowMs < choice.untilMs) return choice;
 		return this.#choose(records, nowMs);
 	}
 
@@ -74,7 +91,7 @@ export class SigningKeyRing {
 		}
 	}
 
-	#choose(records: readonly SigningKeyRecord[], nowMs: number): JwtSigner {
+	#choose(records: readonly SigningKeyRecord[], nowMs: number): Pick<Choice<Sign>, 'sign' | 'kid'> {
 		// Newest first: the first that has begun and whose private half is here.
 		const chosen = records.find((record) => record.activeFromMs <= nowMs && this.#keys.has(record.id));
 		const sign = chosen === undefined ? undefined : this.#keys.get(chosen.id)?.sign;
@@ -83,9 +100,10 @@ export class SigningKeyRing {
 			(earliest, { activeFromMs }) => (activeFromMs > nowMs ? Math.min(earliest, activeFromMs) : earliest),
 			Number.POSITIVE_INFINITY,
 		);
+		const { id: kid, activeFromMs: fromMs } = chosen;
 		// A newer key whose private half is missing may arrive without a change of the records.
 		const isNewest = records.find((record) => record.activeFromMs <= nowMs) === chosen;
-		if (isNewest) this.#choice = { sign, records, fromMs: chosen.activeFromMs, untilMs };
-		return sign;
+		if (isNewest) this.#choice = { kid, sign, records, fromMs, untilMs };
+		return { kid, sign };
 	}
 }

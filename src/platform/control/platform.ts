@@ -37,6 +37,7 @@ import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { refuseForeignFolder } from './foreign-folder.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
+import { watchKeys } from './key-watch.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createOwnCertificates } from './own-certificates.ts';
 import { closePrivately, createPrivateListener, listenPrivately } from './private-listener.ts';
@@ -179,7 +180,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		clock: systemClock,
 		random: systemRandom,
 	};
-	const signingKeyKeeping = { keys, registry: store.registry, clock: systemClock };
+	const { remoteSigningKeys } = keyRing;
+	const signingKeyKeeping = { keys, registry: store.registry, remote: remoteSigningKeys, clock: systemClock };
 	await provideFirstSigningKeys(signingKeyKeeping, configuration.signingKeys);
 	const tokenProtection = await loadOrCreateTokenProtectionKeys(store.keys, {
 		clock: systemClock,
@@ -342,6 +344,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		sources,
 		tokenRing: signingKeys.tokenRing,
 		introspectionRing: signingKeys.introspectionRing,
+		remoteSigningKeys,
 		dpopNonceKey: dpopNonceKeys.authorizationServer,
 		keys,
 		connectionsMax,
@@ -360,7 +363,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const isReady = (): boolean =>
 		isPrepared && !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
 	const sourceTable = attachSourceThrottle(sources);
-	const privateListener = createPrivateListener({ isReady, metrics: renderMetrics });
+	const { canSignTokens: canIssueTokens } = signingKeys;
+	const privateListener = createPrivateListener({ isReady, canIssueTokens, metrics: renderMetrics });
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
 	const timers = [
@@ -378,6 +382,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		setInterval(() => void rereadCertificates(), CERTIFICATE_REREAD_MS),
 	];
 	for (const timer of timers) timer.unref();
+	const keyWatch = watchKeys({ keyRing, audit, clock: systemClock, log });
+	undo.push(() => Promise.resolve(keyWatch.close()));
 
 	const platform: Platform = {
 		configuration,
@@ -389,6 +395,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			if (isStopping) return;
 			isStopping = true;
 			for (const timer of timers) clearInterval(timer);
+			keyWatch.close();
 			log.info('the platform is stopping');
 			await credentialJobs.close();
 			await gateways.stop(GRACE_MS);

@@ -5,6 +5,8 @@ import { createServer, type Server } from 'node:http';
 export interface PrivateListenerOptions {
 	/** True only when a request would be served now. */
 	isReady(): boolean;
+	/** True only when a token would be issued now. */
+	canIssueTokens(): boolean;
 	metrics(): string;
 }
 
@@ -31,11 +33,15 @@ export function createPrivateListener(options: PrivateListenerOptions): Server {
 				if (options.isReady()) send(200, 'ready\n');
 				else send(503, 'not ready\n');
 				return;
+			case '/readyz/tokens':
+				if (options.isReady() && options.canIssueTokens()) send(200, 'ready\n');
+				else send(503, 'not ready\n');
+				return;
 			case '/metrics':
 				send(200, options.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
 				return;
 			default:
-				send(404, 'known here: /livez /readyz /metrics\n');
+				send(404, 'known here: /livez /readyz /readyz/tokens /metrics\n');
 		}
 	});
 	server.headersTimeout = 5000;

@@ -26,6 +26,8 @@ import type { ChangePublisher } from '../../domain/registry/change-publisher.ts'
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
+import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { indexResourceServers } from '../../domain/token/resource-server.ts';
@@ -71,8 +73,9 @@ export interface ServicesOptions {
 	/** Keys that encrypted and opaque tokens are minted with; the newest of each kind is used. */
 	readonly tokenProtection: TokenProtectionKeys;
 	readonly sources: SharedSources;
-	readonly tokenRing: SigningKeyRing;
-	readonly introspectionRing: SigningKeyRing;
+	readonly tokenRing: SigningKeyRing<TokenSigner>;
+	readonly introspectionRing: SigningKeyRing<TokenSigner>;
+	readonly remoteSigningKeys: RemoteSigningKeys;
 	readonly dpopNonceKey: Secret<Buffer>;
 	readonly keys: KeyStore;
 	/** Most connections that each listener holds at once. */
@@ -251,6 +254,7 @@ function openAdminApi(
 	const api = createAdminApi({
 		store: options.store,
 		keys: options.keys,
+		remoteSigningKeys: options.remoteSigningKeys,
 		signingKeyPolicies: configuration.signingKeys,
 		catalogue: () => options.catalogue,
 		authorities,

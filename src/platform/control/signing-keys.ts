@@ -1,13 +1,18 @@
 // The private halves of the signing keys on the control thread: the authorization server signs tokens with them, the
 // gateway threads get those for assertions. Each is loaded before the change that makes it count is applied anywhere.
+import { createPublicKey } from 'node:crypto';
+import { type Signer, SignerUnavailable } from '../../domain/certificate/signer.ts';
 import { ACCESS_TOKEN_TYPE } from '../../domain/token/access-token.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
-import { isPublished, isSpent, type SigningKeyRecord } from '../../domain/token/signing-key.ts';
+import type { TokenSigner } from '../../domain/token/jwt.ts';
+import { createRemoteJwtSigner } from '../../domain/token/remote-jwt.ts';
+import { isPublished, isSpent, type SigningKeyRecord, type SigningPurpose } from '../../domain/token/signing-key.ts';
 import {
 	destroySpentKeys,
+	type RotationWatch,
 	rotateDueSigningKeys,
 	type SigningKeyKeeping,
 	type SigningKeyPolicies,
@@ -27,9 +32,11 @@ export interface SigningKeysOptions extends SigningKeyKeeping {
 
 export interface SigningKeys {
 	/** Signs access tokens. */
-	readonly tokenRing: SigningKeyRing;
+	readonly tokenRing: SigningKeyRing<TokenSigner>;
 	/** Signs answers of introspection, with the same keys. */
-	readonly introspectionRing: SigningKeyRing;
+	readonly introspectionRing: SigningKeyRing<TokenSigner>;
+	/** Whether the key that signs tokens now could be used the last time; from memory. */
+	readonly canSignTokens: () => boolean;
 	/** The private halves that a gateway thread starts with. */
 	assertionKeys(): readonly AssertionKey[];
 	/**
@@ -44,19 +51,28 @@ export interface SigningKeys {
 /** Loads the private halves of all keys that can sign now or soon. Throws when one is missing. */
 export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
 	const { clock, directory } = options;
-	const ringOf = (type: string): SigningKeyRing =>
-		new SigningKeyRing({ purpose: 'token-signing', type, index: directory.signingKeys, clock });
+	const ringOf = (type: string): SigningKeyRing<TokenSigner> =>
+		new SigningKeyRing<TokenSigner>({ purpose: 'token-signing', type, index: directory.signingKeys, clock });
 	const tokenRing = ringOf(ACCESS_TOKEN_TYPE);
 	const introspectionRing = ringOf(INTROSPECTION_TYPE);
 	const forAssertions = new Map<string, Secret>();
+	const elsewhere = new Map<string, Signer>();
+	const hold = (record: SigningKeyRecord, stored: Secret): void => {
+		const signer = options.remote?.open(stored);
+		if (signer !== undefined) elsewhere.set(record.id, signer);
+		for (const ring of [tokenRing, introspectionRing]) {
+			if (signer === undefined) ring.add(record.id, stored);
+			else ring.hold(record.id, (type) => openRemoteSigner(record, signer, type, directory));
+		}
+	};
+	const askAgainAtMs = new Map<SigningPurpose, number>();
 	const load = async (record: SigningKeyRecord, send: (key: AssertionKey) => void = () => {}): Promise<void> => {
 		if (!isPublished(record, clock.nowMs()) || isSpent(record, clock.nowMs())) return;
 		if (tokenRing.has(record.id) || forAssertions.has(record.id)) return;
 		const stored = await options.keys.get(record.keyName);
 		if (stored === undefined) throw new Error(`the private half of the signing key ${record.id} is not in the store`);
 		if (record.purpose === 'token-signing') {
-			tokenRing.add(record.id, stored.privateKeyPem);
-			introspectionRing.add(record.id, stored.privateKeyPem);
+			hold(record, stored.privateKeyPem);
 		} else {
 			forAssertions.set(record.id, stored.privateKeyPem);
 			send(assertionKey(record.id, stored.privateKeyPem));
@@ -66,22 +82,64 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 	return {
 		tokenRing,
 		introspectionRing,
+		canSignTokens: () => elsewhere.get(tokenRing.kid())?.isAvailable() ?? true,
 		assertionKeys: () => [...forAssertions].map(([kid, pem]) => assertionKey(kid, pem)),
 		async prepareChanges(changes, sendToGateways) {
 			for (const { change } of changes) if (change.kind === 'signing-key') await load(change.record, sendToGateways);
 		},
 		async maintain(publisher) {
 			try {
-				const changes = await rotateDueSigningKeys(options, options.policies, (next) => recordRotation(options, next));
+				const changes = await rotateDueSigningKeys(
+					options,
+					options.policies,
+					(next) => recordRotation(options, next),
+					watchRotations(options, askAgainAtMs),
+				);
 				for (const { sequence } of changes) await publisher.publish(sequence);
 				tokenRing.forgetUnused();
 				introspectionRing.forgetUnused();
+				for (const [kid, signer] of elsewhere) {
+					if (tokenRing.has(kid)) continue;
+					elsewhere.delete(kid);
+					await signer.close();
+				}
 				const published = new Set(directory.signingKeys.published('assertion-signing').map(({ id }) => id));
 				for (const kid of forAssertions.keys()) if (!published.has(kid)) forAssertions.delete(kid);
 				await destroySpentKeys(options);
 			} catch (thrown) {
 				options.log.error('the signing keys could not be looked after', describeError(thrown));
 			}
+		},
+	};
+}
+
+/** A signer of a key elsewhere. What it signs while its key is revoked is given to nobody. */
+function openRemoteSigner(record: SigningKeyRecord, signer: Signer, type: string, directory: Directory): TokenSigner {
+	const publicKey = createPublicKey({ key: record.publicJwk, format: 'jwk' });
+	const sign = createRemoteJwtSigner({ kid: record.id, signer, publicKey }, type);
+	return async (claims) => {
+		const signed = await sign(claims);
+		// SECURITY: test/conformance/authorization/remote-signing.test.ts — a revocation that came meanwhile counts.
+		if (directory.signingKeys.verificationKeys('token-signing').has(record.id)) return signed;
+		throw new SignerUnavailable(`the key ${record.id} was revoked while it signed`, { retryAfterSeconds: 1 });
+	};
+}
+
+/** A place that has no key for a due rotation is asked again after this time. */
+const ASK_AGAIN_MS = 3_600_000;
+
+function watchRotations(
+	{ clock, log }: SigningKeysOptions,
+	askAgainAtMs: Map<SigningPurpose, number>,
+): Required<RotationWatch> {
+	return {
+		skips: (purpose) => clock.nowMs() < (askAgainAtMs.get(purpose) ?? 0),
+		report: (purpose, { detail, internal }) => {
+			askAgainAtMs.set(purpose, clock.nowMs() + ASK_AGAIN_MS);
+			log.warn('a rotation of signing keys is due and has to wait: the running key goes on', {
+				'sallyport.purpose': purpose,
+				'sallyport.reason': internal ?? detail,
+			});
 		},
 	};
 }

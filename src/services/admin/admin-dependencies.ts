@@ -8,6 +8,7 @@ import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import type { SigningKeyPolicies } from '../../domain/token/signing-key-keeper.ts';
 import type { CutScope } from '../../domain/token/token-cut.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -18,6 +19,8 @@ export interface AdminDependencies {
 	readonly store: RegistryStore;
 	/** Where the private halves of new signing keys go. */
 	readonly keys: KeyStore;
+	/** Signing keys that lie elsewhere. Default: all keys are made here. */
+	readonly remoteSigningKeys?: RemoteSigningKeys;
 	readonly signingKeyPolicies: SigningKeyPolicies;
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;

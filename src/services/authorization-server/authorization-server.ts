@@ -16,7 +16,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { DetailRules } from '../../domain/token/decide-details.ts';
 import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
 import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
-import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt.ts';
 import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';
@@ -53,7 +53,7 @@ export interface AuthorizationServerDeps {
 	 */
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
 	/** Signs answers of introspection, which have another type. */
-	readonly introspectionSigner: () => JwtSigner;
+	readonly introspectionSigner: () => TokenSigner;
 	/** What encrypted and opaque tokens are written with. */
 	readonly tokenProtection: TokenProtectionKeys;
 	/** Opens and verifies what this server has minted. */
@@ -76,7 +76,7 @@ export interface AuthorizationServerDeps {
 	/** Told which credentials are used. */
 	readonly uses: CredentialUses;
 	/** Gives the signer of access tokens of this moment; the directory has the public keys, which are published here. */
-	readonly tokenSigner: () => JwtSigner;
+	readonly tokenSigner: () => TokenSigner;
 	/** What is known of the connection of a request. */
 	readonly connection: (request: IncomingMessage) => Connection;
 	/** What the source of a token request is held against. */

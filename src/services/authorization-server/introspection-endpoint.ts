@@ -8,6 +8,7 @@ import { nowSeconds } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { authenticateResourceServer } from './authenticate-resource-server.ts';
+import { awaitSignature } from './await-token.ts';
 import { describeTokenQuestion } from './describe-outcome.ts';
 import { describeToClient, describeToResourceServer, type TokenDescription } from './describe-token.ts';
 import { sendOauthError, sendToken } from './respond.ts';
@@ -29,6 +30,8 @@ interface Answer extends TokenDescription {
 	/** Whom a signed answer is for: a client id, or the id of a resource server. */
 	readonly audience: string;
 	readonly resourceServer?: ResourceServer;
+	/** Describes the token as of now. */
+	readonly describeAgain: () => TokenDescription;
 }
 
 /** Answers one request. Rejects only when not even a refusal can be recorded or sent. */
@@ -40,8 +43,15 @@ export async function answerIntrospection(
 ): Promise<void> {
 	const trace: TokenTrace = { caller: undefined, authentication: undefined, origin: undefined };
 	let outcome: Result<Answer, Fault>;
+	// Signed before it is recorded: the entry tells what the caller was really answered.
+	let signed: string | undefined;
 	try {
 		outcome = await decide(request, trace, deps);
+		if (outcome.ok && request.headers.accept?.includes(INTROSPECTION_MEDIA_TYPE) === true) {
+			const answer = await signAnswer(outcome.value, deps);
+			if (answer.ok) signed = answer.value;
+			else outcome = answer;
+		}
 	} catch (error) {
 		deps.reportBug(error, requestId);
 		outcome = fail(fault('internal_error', 'Try again later; quote the request id if it stays.'));
@@ -52,9 +62,8 @@ export async function answerIntrospection(
 		describeTokenQuestion('token.introspected', outcome, about, contextOf(trace, requestId, deps)),
 	);
 	if (!outcome.ok) sendOauthError(request, response, requestId, outcome.fault);
-	else if (request.headers.accept?.includes(INTROSPECTION_MEDIA_TYPE) === true) {
-		sendToken(response, requestId, signAnswer(outcome.value, deps), INTROSPECTION_MEDIA_TYPE);
-	} else sendToken(response, requestId, JSON.stringify(outcome.value.body));
+	else if (signed !== undefined) sendToken(response, requestId, signed, INTROSPECTION_MEDIA_TYPE);
+	else sendToken(response, requestId, JSON.stringify(outcome.value.body));
 }
 
 async function decide(
@@ -77,22 +86,31 @@ async function decide(
 		const token = openToken(asked.value, deps);
 		if (!token.ok) return token;
 		const { id } = client.value.client;
-		return ok({ audience: id, ...describeToClient(token.value, id, deps.directory(), deps.clock.nowMs()) });
+		const describe = () => describeToClient(token.value, id, deps.directory(), deps.clock.nowMs());
+		return ok({ audience: id, ...describe(), describeAgain: describe });
 	}
 	if (!server.ok) return server;
 	const token = openToken(asked.value, deps);
 	if (!token.ok) return token;
 	const resourceServer = server.value;
-	const nowMs = deps.clock.nowMs();
-	const described = describeToResourceServer(token.value, resourceServer, deps.directory(), deps.products(), nowMs);
-	return ok({ audience: resourceServerId(resourceServer), resourceServer, ...described });
+	const describe = () =>
+		describeToResourceServer(token.value, resourceServer, deps.directory(), deps.products(), deps.clock.nowMs());
+	return ok({ audience: resourceServerId(resourceServer), resourceServer, ...describe(), describeAgain: describe });
 }
 
-/** RFC 9701 §5. */
-function signAnswer({ audience, body, resourceServer }: Answer, deps: TokenServiceDeps): string {
+/** Signs an answer (RFC 9701 §5). Fault: `oauth_temporarily_unavailable` when the key cannot be used. */
+async function signAnswer(answer: Answer, deps: TokenServiceDeps): Promise<Result<string, Fault>> {
+	const { audience, body, resourceServer, describeAgain } = answer;
 	const claims = { iss: deps.issuer, aud: audience, iat: nowSeconds(deps.clock), token_introspection: body };
-	const signed = deps.introspectionSigner()(claims);
+	const written = deps.introspectionSigner()(claims);
+	const signed = await awaitSignature(written);
+	if (!signed.ok) return signed;
+	// Where the key lies elsewhere, the token may have died while the signature was made. What is signed says that it lives.
+	const isStale = typeof written !== 'string' && JSON.stringify(describeAgain().body) !== JSON.stringify(body);
+	if (isStale) {
+		return fail(fault('oauth_temporarily_unavailable', 'The token has changed. Ask again.', { retryAfterSeconds: 1 }));
+	}
 	const { resourceServers } = deps.authentication;
 	const key = resourceServer && resourceServers.encryptionKey(resourceServer);
-	return key === undefined ? signed : encryptJwe(signed, key, deps.random);
+	return ok(key === undefined ? signed.value : encryptJwe(signed.value, key, deps.random));
 }

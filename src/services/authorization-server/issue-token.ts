@@ -7,6 +7,7 @@ import {
 	mintAccessToken,
 	type TokenFormat,
 	type TokenWriter,
+	type WrittenToken,
 } from '../../domain/token/access-token.ts';
 import { decideDetails, type DetailRules } from '../../domain/token/decide-details.ts';
 import { coveredOperations, decideGrant, type ProductResources } from '../../domain/token/decide-grant.ts';
@@ -20,13 +21,14 @@ import type { SenderBinding } from './bind-sender.ts';
 import type { TokenRequest } from './token-request.ts';
 
 /** A token and what is said and recorded about it. */
-export interface IssuedToken {
-	readonly token: string;
+export interface IssuedToken<Written extends WrittenToken = string> {
+	readonly token: Written;
 	readonly jti: string;
 	readonly scope: string;
 	readonly resource: string;
 	readonly tokenType: SenderBinding['tokenType'];
 	readonly authorizationDetails: readonly AuthorizationDetail[];
+	readonly issuedAtSeconds: number;
 	readonly expiresInSeconds: number;
 	readonly expiresAtSeconds: number;
 }
@@ -42,7 +44,10 @@ export interface IssueTokenDeps {
 	readonly tokensNotBeforeSeconds: (client: Client) => number;
 }
 
-/** Issues a token for `request` to `authenticated`, bound as `binding` says, from its active `subscriptions`. */
+/**
+ * Issues a token for `request` to `authenticated`, bound as `binding` says, from its active `subscriptions`. Nothing here
+ * waits. Where the signing key lies elsewhere the text of the token is still to come: `awaitToken` waits for it.
+ */
 export function issueToken(
 	request: TokenRequest,
 	authenticated: AuthenticatedClient,
@@ -50,7 +55,7 @@ export function issueToken(
 	subscriptions: () => Iterable<Subscription>,
 	nowMs: number,
 	deps: IssueTokenDeps,
-): Result<IssuedToken, Fault> {
+): Result<IssuedToken<WrittenToken>, Fault> {
 	const granted = decideGrant(request, authenticated.client, subscriptions(), deps.products);
 	if (!granted.ok) return granted;
 	const { resource, scopes, ttlSeconds } = granted.value;
@@ -90,8 +95,7 @@ export function issueToken(
 		},
 		{ ...deps, sign: deps.writers[deps.products.formatByResource.get(resource) ?? 'jwt'] },
 	);
-	// A token that no gateway would read is not given out.
-	if (token.length > TOKEN_LENGTH_MAX) return fail(fault('oauth_invalid_scope', 'Ask for fewer scopes at a time.'));
+	if (typeof token === 'string' && token.length > TOKEN_LENGTH_MAX) return fail(tooLong());
 	return ok({
 		token,
 		jti,
@@ -99,7 +103,13 @@ export function issueToken(
 		resource,
 		tokenType: binding.tokenType,
 		authorizationDetails: details.value,
+		issuedAtSeconds,
 		expiresInSeconds: expiresAtSeconds - now,
 		expiresAtSeconds,
 	});
+}
+
+/** A token that no gateway would read is not given out. */
+export function tooLong(): Fault {
+	return fault('oauth_invalid_scope', 'Ask for fewer scopes at a time.');
 }

@@ -13,9 +13,16 @@ import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
-import { fail, type Result } from '../../kernel/result.ts';
+import { fail, ok, type Result } from '../../kernel/result.ts';
 import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
-import { type Authentication, type AuthenticationDeps, authenticateClient, stillIs } from './authenticate-client.ts';
+import {
+	type AuthenticatedClient,
+	type Authentication,
+	type AuthenticationDeps,
+	authenticateClient,
+	stillIs,
+} from './authenticate-client.ts';
+import { awaitToken } from './await-token.ts';
 import { bindSender } from './bind-sender.ts';
 import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
@@ -120,15 +127,12 @@ async function decide(
 	if (!authenticated.ok) return authenticated;
 	const elsewhere = judgeCallerAddress(caller, authenticated.value.client, directory);
 	if (elsewhere !== undefined) return fail(elsewhere);
-	if (!deps.audit.isAccepting()) {
-		return fail(
-			fault('oauth_temporarily_unavailable', 'No token can be issued now. Try again later.', { retryAfterSeconds: 5 }),
-		);
-	}
+	if (!deps.audit.isAccepting()) return fail(notNow());
 	const { client } = authenticated.value;
 	const binding = bindSender(client, proof, key?.value, directory, nowMs);
 	if (!binding.ok) return binding;
-	return issueToken(read.value, authenticated.value, binding.value, () => directory.subscriptions(client.id), nowMs, {
+	const subscriptions = () => directory.subscriptions(client.id);
+	const issued = issueToken(read.value, authenticated.value, binding.value, subscriptions, nowMs, {
 		issuer: deps.issuer,
 		writers: deps.writers,
 		details: deps.details,
@@ -136,4 +140,31 @@ async function decide(
 		products: deps.products(),
 		tokensNotBeforeSeconds: (client) => directory.tokensNotBeforeSeconds(client),
 	});
+	if (!issued.ok) return issued;
+	const { token } = issued.value;
+	if (typeof token === 'string') return ok({ ...issued.value, token });
+	return awaitToken(issued.value, () => judgeAgain(issued.value, authenticated.value, caller, deps));
+}
+
+/** Judges once more what may have changed while a signature was waited for. */
+function judgeAgain(
+	{ issuedAtSeconds }: Pick<IssuedToken, 'issuedAtSeconds'>,
+	authenticated: AuthenticatedClient,
+	caller: Caller,
+	deps: TokenEndpointDeps,
+): Fault | undefined {
+	const directory = deps.directory();
+	const still = stillIs(authenticated, directory, deps.clock.nowMs());
+	if (!still.ok) return still.fault;
+	const { client } = still.value;
+	const elsewhere = judgeCallerAddress(caller, client, directory);
+	if (elsewhere !== undefined) return elsewhere;
+	// All earlier tokens of the client were cut off: this one would be dead when it arrives.
+	const isCutOff = directory.tokensNotBeforeSeconds(client) > issuedAtSeconds;
+	return isCutOff || !deps.audit.isAccepting() ? notNow() : undefined;
+}
+
+function notNow(): Fault {
+	const detail = 'No token can be issued now. Try again later.';
+	return fault('oauth_temporarily_unavailable', detail, { retryAfterSeconds: 5 });
 }

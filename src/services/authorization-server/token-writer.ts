@@ -2,7 +2,7 @@
 // asked for with each token, so that a rotation takes effect with the next one.
 import type { TokenFormat, TokenWriter } from '../../domain/token/access-token.ts';
 import { createEncryptedTokenWriter } from '../../domain/token/access-token-jwe.ts';
-import type { JwtSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt.ts';
 import { createOpaqueTokenSealer } from '../../domain/token/opaque-token.ts';
 import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -10,7 +10,7 @@ import type { Random } from '../../kernel/random.ts';
 /** What writing needs. */
 export interface TokenWriterDeps {
 	readonly issuer: string;
-	readonly tokenSigner: () => JwtSigner;
+	readonly tokenSigner: () => TokenSigner;
 	/** Newest first; the newest of each kind is used. */
 	readonly tokenProtection: TokenProtectionKeys;
 	readonly random: Random;

@@ -31,6 +31,7 @@ export async function openServiceSigner(
 
 function createSigner(service: KeyService, key: Pick<Signer, 'publicKey' | 'algorithm'>): Signer {
 	let isClosed = false;
+	let hasLied = false;
 	return {
 		...key,
 		sign: async (data) => {
@@ -46,13 +47,14 @@ function createSigner(service: KeyService, key: Pick<Signer, 'publicKey' | 'algo
 				throw new SignerUnavailable(cause.message, { cause, retryAfterSeconds });
 			}
 			// SECURITY: test/attack/key-service.test.ts — a service that answers with another key's signature is not believed.
-			if (!verifySignature(key.algorithm, signed, key.publicKey, signature)) {
+			hasLied = !verifySignature(key.algorithm, signed, key.publicKey, signature);
+			if (hasLied) {
 				const message = `${service.name}: its signature was not made by the key that it published`;
 				throw new SignerUnavailable(message, { cause: new KeyServiceFailure('refused', message) });
 			}
 			return signature;
 		},
-		isAvailable: () => !isClosed && service.isAvailable(),
+		isAvailable: () => !isClosed && !hasLied && service.isAvailable(),
 		close: async () => {
 			isClosed = true;
 			await service.close();

@@ -7,9 +7,16 @@ import {
 	rotateSigningKey,
 	SIGNING_KEY_LEAD_MS_MIN,
 } from '../../../domain/token/change-signing-key.ts';
-import { SIGNING_PURPOSES, type SigningKeyRecord, signingKeyState } from '../../../domain/token/signing-key.ts';
-import { prepareSigningKey } from '../../../domain/token/signing-key-keeper.ts';
-import { ok } from '../../../kernel/result.ts';
+import {
+	SIGNING_PURPOSES,
+	type SigningAlgorithm,
+	type SigningKeyRecord,
+	type SigningPurpose,
+	signingKeyState,
+} from '../../../domain/token/signing-key.ts';
+import { obtainSigningKey } from '../../../domain/token/signing-key-keeper.ts';
+import type { Fault } from '../../../kernel/faults.ts';
+import { ok, type Result } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
 import { timeSchema, writeTime } from '../wire/value-wire.ts';
 
@@ -105,8 +112,8 @@ function addRotation(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'key.rotated',
-		prepare: async ({ body: { purpose, algorithm } }) =>
-			ok(await prepareSigningKey(deps, purpose, algorithm ?? deps.signingKeyPolicies[purpose].algorithm)),
+		prepare: ({ body: { purpose, algorithm } }) =>
+			obtain(router, purpose, algorithm ?? deps.signingKeyPolicies[purpose].algorithm),
 		work: async (registry, { body }, prepared) => {
 			const { purpose, algorithm } = body;
 			const aheadSeconds = body.publishAheadSeconds ?? deps.signingKeyPolicies[purpose].publishAheadSeconds;
@@ -141,7 +148,7 @@ function addRevocation(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'key.revoked',
-		prepare: async ({ params }) => ok(await prepareSuccessor(router, params.kid)),
+		prepare: ({ params }) => prepareSuccessor(router, params.kid),
 		work: async (registry, { params }, prepared) => {
 			const outcome = await revokeSigningKey(registry, { kid: params.kid, prepared }, deps);
 			if (!outcome.ok) return outcome;
@@ -156,13 +163,26 @@ function addRevocation(router: AdminRouter): void {
 }
 
 /** A new key where the one that is to be revoked signs, and no other is published that could take over. */
-async function prepareSuccessor({ deps }: AdminRouter, kid: string): Promise<PreparedSigningKey | undefined> {
+async function prepareSuccessor(
+	router: AdminRouter,
+	kid: string,
+): Promise<Result<PreparedSigningKey | undefined, Fault>> {
+	const { deps } = router;
 	const nowMs = deps.clock.nowMs();
 	const key = await deps.store.signingKeys.get(kid);
-	if (key === undefined || signingKeyState(key, nowMs) !== 'active') return undefined;
+	if (key === undefined || signingKeyState(key, nowMs) !== 'active') return ok(undefined);
 	const others = await deps.store.signingKeys.list(key.purpose);
-	if (others.some((other) => signingKeyState(other, nowMs) === 'next')) return undefined;
-	return prepareSigningKey(deps, key.purpose, deps.signingKeyPolicies[key.purpose].algorithm);
+	if (others.some((other) => signingKeyState(other, nowMs) === 'next')) return ok(undefined);
+	return obtain(router, key.purpose, deps.signingKeyPolicies[key.purpose].algorithm);
+}
+
+function obtain(
+	{ deps: { keys, store, remoteSigningKeys, clock } }: AdminRouter,
+	purpose: SigningPurpose,
+	algorithm: SigningAlgorithm,
+): Promise<Result<PreparedSigningKey, Fault>> {
+	const remote = remoteSigningKeys === undefined ? undefined : { remote: remoteSigningKeys };
+	return obtainSigningKey({ keys, registry: store, clock, ...remote }, purpose, algorithm);
 }
 
 function factsOf({ id, purpose, algorithm }: SigningKeyRecord): { readonly [name: string]: string } {
