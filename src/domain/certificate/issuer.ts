@@ -1,4 +1,7 @@
 // What issuing needs to know of the authority that signs.
+import type { Fault } from '../../kernel/faults.ts';
+import type { Result } from '../../kernel/result.ts';
+import type { IssuedCertificate } from './issue-certificate.ts';
 import type { AuthorityName } from './profile.ts';
 import type { Signer } from './signer.ts';
 import type { Publication } from './x509-extension.ts';
@@ -20,4 +23,9 @@ export interface Issuer {
 	readonly signer: Signer;
 	/** Where its revocations are published; undefined when the platform publishes them nowhere. */
 	readonly publication: Publication | undefined;
+	/**
+	 * Gives the certificate that was signed for this wish before the transaction that runs, which must not wait for a key
+	 * elsewhere. Throws `SignatureWanted` when it has not been signed yet. Only `signAhead` sets it.
+	 */
+	readonly takeSigned?: (wish: string, sign: () => Promise<Result<IssuedCertificate, Fault>>) => IssuedCertificate;
 }

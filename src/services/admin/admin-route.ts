@@ -2,6 +2,7 @@
 // OpenAPI document, so that the two cannot differ. A route either reads, or carries out one command.
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { Issuer } from '../../domain/certificate/issuer.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { fault } from '../../kernel/faults.ts';
@@ -54,7 +55,7 @@ export interface Reading<A> {
 	readonly next?: URLSearchParams;
 }
 
-interface CommandRoute<P, B, A, M> extends RouteDescription<P, A> {
+interface CommandRoute<P, B, A, M, I extends Issuer | undefined> extends RouteDescription<P, A> {
 	readonly method: CommandMethod;
 	/** Schema of the body; undefined when the command takes none. */
 	readonly body: z.ZodType<B> | undefined;
@@ -69,8 +70,15 @@ interface CommandRoute<P, B, A, M> extends RouteDescription<P, A> {
 	 * behind when the transaction does not come true must harm nobody.
 	 */
 	readonly prepare?: (input: CommandInput<P, B>) => Promise<Result<M, Fault>>;
-	/** Runs in the transaction of the command, with what `prepare` made. */
-	readonly work: (registry: Registry, input: CommandInput<P, B>, prepared: M) => Promise<Result<Performed<A>, Fault>>;
+	/** Names the authority that signs what the command issues; read with each command. */
+	readonly issuer?: () => I;
+	/** Runs in the transaction of the command, with what `prepare` made, and with the authority that `issuer` named. */
+	readonly work: (
+		registry: Registry,
+		input: CommandInput<P, B>,
+		prepared: M,
+		issuer: I,
+	) => Promise<Result<Performed<A>, Fault>>;
 }
 
 interface CommandInput<P, B> {
@@ -123,9 +131,9 @@ export function addRead<P extends object, Q, A>(router: AdminRouter, route: Read
 }
 
 /** Adds a route that carries out a command. */
-export function addCommand<P extends object, B, A, M = undefined>(
+export function addCommand<P extends object, B, A, M = undefined, I extends Issuer | undefined = undefined>(
 	router: AdminRouter,
-	route: CommandRoute<P, B, A, M>,
+	route: CommandRoute<P, B, A, M, I>,
 ): void {
 	describe(router, route.method, route, route.status, { body: route.body, ifMatch: route.ifMatch });
 	router.app.on(route.method.toUpperCase(), routingPath(route.path), async (context) => {
@@ -138,9 +146,9 @@ export function addCommand<P extends object, B, A, M = undefined>(
 	});
 }
 
-async function serveCommand<P extends object, B, A, M>(
+async function serveCommand<P extends object, B, A, M, I extends Issuer | undefined>(
 	router: AdminRouter,
-	route: CommandRoute<P, B, A, M>,
+	route: CommandRoute<P, B, A, M, I>,
 	context: Context<AdminEnvironment>,
 ): Promise<Result<StoredAnswer, Fault>> {
 	const exchange = context.get('exchange');
@@ -175,8 +183,9 @@ async function serveCommand<P extends object, B, A, M>(
 			ifMatch,
 			body: json.value,
 		}),
-		work: async (registry) => {
-			const performed = await route.work(registry, input, prepared.value);
+		issuer: route.issuer?.(),
+		work: async (registry, issuer) => {
+			const performed = await route.work(registry, input, prepared.value, issuer as I);
 			return performed.ok ? ok(outcomeOf(performed.value, route.status)) : performed;
 		},
 	});

@@ -7,6 +7,8 @@
 // - The commit itself fails: an entry `admin.commit_failed` names the entry that did not come true.
 // After the commit the change is published; the answer leaves when every thread decides from it. When one does not
 // confirm in time the answer is 503 `change_unconfirmed`: the change stands, and repeating the command waits again.
+import type { Issuer } from '../../domain/certificate/issuer.ts';
+import { signAhead } from '../../domain/certificate/sign-ahead.ts';
 import { commitChange } from '../../domain/registry/commit-change.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -41,8 +43,10 @@ export interface CommandOutcome {
 export interface Command {
 	readonly idempotencyKey: string | undefined;
 	readonly fingerprint: string;
-	/** Runs inside the transaction; may run only once. */
-	readonly work: (registry: Registry) => Promise<Result<CommandOutcome, Fault>>;
+	/** The authority that signs what the command issues; undefined for a command that issues nothing. */
+	readonly issuer?: Issuer | undefined;
+	/** Runs inside the transaction; of several runs at most one is committed. `issuer` never makes it wait. */
+	readonly work: (registry: Registry, issuer: Issuer | undefined) => Promise<Result<CommandOutcome, Fault>>;
 }
 
 /** Commands with an Idempotency-Key that are being carried out now, by operator and key. */
@@ -126,27 +130,29 @@ async function commit(
 ): Promise<Result<Committed, Fault>> {
 	let entryIndex: number | undefined;
 	try {
-		const committed = await commitChange(deps.store, async (registry) => {
-			// Step 1: a command that was carried out before is answered as it was then.
-			const repeated = key === undefined ? undefined : await findAnswer(registry, deps, key, command.fingerprint);
-			if (repeated !== undefined) {
-				exchange.facts = { ...exchange.facts, repeated: true };
-				return repeated;
-			}
-			// Step 2: the change.
-			const outcome = await command.work(registry);
-			if (!outcome.ok) return outcome;
-			const { answer, answerOnce, sequence, facts } = outcome.value;
-			// Step 3: the answer for repeats.
-			if (key !== undefined) {
-				const expiresAtMs = deps.clock.nowMs() + IDEMPOTENCY_TTL_MS;
-				await registry.idempotency.insert({ key, fingerprint: command.fingerprint, ...answer, expiresAtMs });
-			}
-			// Step 4: the entry, on disk before the commit.
-			exchange.facts = { ...exchange.facts, ...facts };
-			entryIndex = await recordDurably(deps, exchange, answer.status);
-			return ok({ answer: answerOnce ?? answer, sequence });
-		});
+		const attempt = (issuer: Issuer | undefined): Promise<Result<Committed, Fault>> =>
+			commitChange(deps.store, async (registry) => {
+				// Step 1: a command that was carried out before is answered as it was then.
+				const repeated = key === undefined ? undefined : await findAnswer(registry, deps, key, command.fingerprint);
+				if (repeated !== undefined) {
+					exchange.facts = { ...exchange.facts, repeated: true };
+					return repeated;
+				}
+				// Step 2: the change.
+				const outcome = await command.work(registry, issuer);
+				if (!outcome.ok) return outcome;
+				const { answer, answerOnce, sequence, facts } = outcome.value;
+				// Step 3: the answer for repeats.
+				if (key !== undefined) {
+					const expiresAtMs = deps.clock.nowMs() + IDEMPOTENCY_TTL_MS;
+					await registry.idempotency.insert({ key, fingerprint: command.fingerprint, ...answer, expiresAtMs });
+				}
+				// Step 4: the entry, on disk before the commit.
+				exchange.facts = { ...exchange.facts, ...facts };
+				entryIndex = await recordDurably(deps, exchange, answer.status);
+				return ok({ answer: answerOnce ?? answer, sequence });
+			});
+		const committed = await (command.issuer === undefined ? attempt(undefined) : signAhead(command.issuer, attempt));
 		if (!committed.ok && entryIndex !== undefined) await recordFailedCommit(deps, exchange, entryIndex);
 		return committed;
 	} catch (error) {

@@ -7,6 +7,7 @@ import type {
 } from '../../domain/certificate/issue-client-certificate.ts';
 import { certificateOfRenewalToken, verifyRenewalToken } from '../../domain/certificate/renewal-token.ts';
 import { type RenewalPolicy, renewClientCertificate } from '../../domain/certificate/renew-client-certificate.ts';
+import { signAhead } from '../../domain/certificate/sign-ahead.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import { commitChange } from '../../domain/registry/commit-change.ts';
@@ -59,11 +60,15 @@ export async function enrol(
 		return fail(fault('audit_unavailable', 'No certificate is issued now, because it cannot be recorded.'));
 	let outcome: Result<ClientCertificate, Fault>;
 	try {
-		outcome = await commitChange(deps.store, async (registry) => {
-			const issued = await issue(registry, proof, csr, deps);
-			if (issued.ok) await recordIssue(deps, caller, issued.value);
-			return issued;
-		});
+		const issuing = deps.issuing();
+		// Nobody's transaction waits for a key that lies elsewhere, whoever asks for certificates, and how often.
+		outcome = await signAhead(issuing.authority, (authority) =>
+			commitChange(deps.store, async (registry) => {
+				const issued = await issue(registry, proof, csr, { ...issuing, authority }, deps.renewal);
+				if (issued.ok) await recordIssue(deps, caller, issued.value);
+				return issued;
+			}),
+		);
 	} catch (error) {
 		if (!(error instanceof LedgerRefused)) throw error;
 		deps.log.error('a certificate was not issued because the ledger refused its entry', describeError(error.cause));
@@ -86,18 +91,18 @@ async function issue(
 	registry: Registry,
 	proof: Proof,
 	csr: Buffer,
-	deps: EnrolmentDependencies,
+	issuing: ClientCertificateDependencies,
+	renewal: RenewalPolicy,
 ): Promise<Result<ClientCertificate, Fault>> {
-	const issuing = deps.issuing();
 	switch (proof.kind) {
 		case 'enrolment-code':
 			return await redeemEnrolment(registry, { ...proof, csr }, issuing);
 		case 'certificate':
-			return await renewClientCertificate(registry, { thumbprint: proof.thumbprint, csr }, deps.renewal, issuing);
+			return await renewClientCertificate(registry, { thumbprint: proof.thumbprint, csr }, renewal, issuing);
 		case 'renewal-token': {
 			const spent = await spendRenewalToken(registry, proof, issuing.clock.nowMs());
 			if (!spent.ok) return spent;
-			return await renewClientCertificate(registry, { thumbprint: spent.value, csr }, deps.renewal, issuing);
+			return await renewClientCertificate(registry, { thumbprint: spent.value, csr }, renewal, issuing);
 		}
 	}
 }

@@ -96,7 +96,8 @@ function addIssueRoute(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'certificate.issued',
-		work: async (registry, { params, body }) => {
+		issuer: () => deps.authorities.partnerIssuing,
+		work: async (registry, { params, body }, _, authority) => {
 			const client = await registry.clients.get(params.clientId);
 			if (client === undefined) return fail(fault('not_found', 'There is no such client.'));
 			const { csr, lifetimeSeconds } = body;
@@ -108,7 +109,7 @@ function addIssueRoute(router: AdminRouter): void {
 					csr,
 					...(lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 }),
 				},
-				{ ...deps, authority: deps.authorities.partnerIssuing },
+				{ ...deps, authority },
 			);
 			if (!outcome.ok) return outcome;
 			const { certificate, credential, chainPem, sequence } = outcome.value;
@@ -154,7 +155,8 @@ function addEndpointIssueRoute(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'certificate.issued',
-		work: async (registry, { body }) => {
+		issuer: () => deps.authorities.platformIssuing,
+		work: async (registry, { body }, _, authority) => {
 			const { profile, csr, lifetimeSeconds, serviceName, dnsNames = [], ipAddresses = [] } = body;
 			if ((profile === 'service') !== (serviceName !== undefined) || (profile === 'service' && hasHosts(body)))
 				return fail(fault('input_invalid', 'A service has a serviceName; a server has dnsNames or ipAddresses.'));
@@ -166,7 +168,7 @@ function addEndpointIssueRoute(router: AdminRouter): void {
 			const command = { subject, csr, ...lifetime };
 			const outcome = await issueEndpointCertificate(registry, command, {
 				...deps,
-				authority: deps.authorities.platformIssuing,
+				authority,
 			});
 			if (!outcome.ok) return outcome;
 			const { certificate, chainPem } = outcome.value;

@@ -2,6 +2,7 @@
 // revoked by itself. Shown with the last use of both, so that people see whether the partner has switched over.
 import { z } from '@hono/zod-openapi';
 import { issueClientCertificate } from '../../../domain/certificate/issue-client-certificate.ts';
+import type { Issuer } from '../../../domain/certificate/issuer.ts';
 import { addClientSecret } from '../../../domain/client/add-client-secret.ts';
 import { addPublicKey } from '../../../domain/client/add-public-key.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
@@ -62,9 +63,10 @@ function addRotateRoute(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'credential.rotation-started',
-		work: async (registry, { params, body }) => {
+		issuer: () => deps.authorities.partnerIssuing,
+		work: async (registry, { params, body }, _, authority) => {
 			const command = { ...params, overlapSeconds: body.overlapSeconds, reason: body.reason };
-			const make = (old: Credential) => makeSuccessor(registry, old, body, deps);
+			const make = (old: Credential) => makeSuccessor(registry, old, body, { ...deps, authority });
 			const outcome = await rotateCredential(registry, command, make, deps);
 			if (!outcome.ok) return outcome;
 			const { rotation, made, sequence } = outcome.value;
@@ -89,7 +91,7 @@ async function makeSuccessor(
 	registry: Registry,
 	old: Credential,
 	body: RotateInput,
-	deps: AdminDependencies,
+	deps: AdminDependencies & { readonly authority: Issuer },
 ): Promise<Result<Successor, Fault>> {
 	const { csr, jwk, lifetimeSeconds } = body;
 	const needed = { certificate: 'csr', 'public-key': 'jwk' }[old.kind as string];
@@ -107,10 +109,7 @@ async function makeSuccessor(
 		case 'certificate': {
 			const lifetime = lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 };
 			const command = { partnerId, clientId, csr: csr ?? '', ...lifetime };
-			const issued = await issueClientCertificate(registry, command, {
-				...deps,
-				authority: deps.authorities.partnerIssuing,
-			});
+			const issued = await issueClientCertificate(registry, command, deps);
 			return issued.ok ? ok({ credential: issued.value.credential, chain: issued.value.chainPem }) : issued;
 		}
 		case 'public-key': {
