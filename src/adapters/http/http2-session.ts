@@ -1,6 +1,12 @@
 // One HTTP/2 connection: its streams, how far each has come, and what its client does besides asking. nghttp2 bounds single
 // frames; here is bounded what is dear only in numbers: streams that end in a reset, PING and SETTINGS frames.
-import { constants, Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import {
+	constants,
+	Http2ServerRequest,
+	type Http2ServerResponse,
+	type ServerHttp2Session,
+	type ServerHttp2Stream,
+} from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import { BrokenBody } from '../../domain/api/broken-body.ts';
 import { fault } from '../../kernel/faults.ts';
@@ -106,7 +112,7 @@ export class Http2Session {
 				breakBody(running.request, new BrokenBody('request_timeout', 'the body comes too slowly'));
 			}
 			if (this.#isUnread(running, nowMs, timeouts.answerMs)) {
-				running.request.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+				cutStream(running.request.stream, constants.NGHTTP2_ENHANCE_YOUR_CALM);
 			}
 		}
 	}
@@ -160,5 +166,15 @@ function isSlowBody(running: Running, stepMs: number, bodyMs: number): boolean {
 /** Tells whoever reads the body; ends the stream where nobody does. */
 function breakBody(request: CountedRequest, error: BrokenBody): void {
 	if (request.listenerCount('error') > 0) request.emit('error', error);
-	else request.stream.close(constants.NGHTTP2_CANCEL);
+	else cutStream(request.stream, constants.NGHTTP2_CANCEL);
+}
+
+/**
+ * Ends a stream in the middle of its answer.
+ * SECURITY: not by `close`, unless the answer has ended: Node then ends it first, and now and then meets its stream destroyed
+ * while it looks for trailers, which aborts the whole process. The code is INTERNAL_ERROR then.
+ */
+function cutStream(stream: ServerHttp2Stream, code: number): void {
+	if (stream.writableEnded) stream.close(code);
+	else stream.destroy(new Error('the stream was cut short'));
 }

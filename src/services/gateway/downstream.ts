@@ -1,7 +1,7 @@
 // The partner's side of an exchange, whatever the version of HTTP: what the objects of node:http and node:http2 have in
 // common, and the few things that are done differently for each. Stages use nothing of either but what stands here.
 import type { ServerResponse } from 'node:http';
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 
 /** A request as it came. Its stream is the body; a body that is cut short or broken is an `error` or a `close` on it. */
@@ -51,7 +51,16 @@ export function closeAfterAnswer(response: DownstreamResponse): void {
 /** Ends an answer that cannot be finished: the partner sees that it is cut short. */
 export function abandonAnswer(response: DownstreamResponse): void {
 	if (isHttp1(response)) response.destroy();
-	else (response as Http2ServerResponse).stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+	else cutStream((response as Http2ServerResponse).stream);
+}
+
+/**
+ * SECURITY: not `close`, unless the answer has ended: Node then ends it first, and now and then meets its stream destroyed
+ * while it looks for trailers, which aborts the whole process. The reset has the code INTERNAL_ERROR in both cases.
+ */
+function cutStream(stream: ServerHttp2Stream): void {
+	if (stream.writableEnded) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+	else stream.destroy(new Error('the answer was cut short'));
 }
 
 /**
