@@ -64,6 +64,11 @@ export class UpstreamHttp2Stream {
 	readonly #stream: ClientHttp2Stream;
 	readonly #receiver: StreamReceiver;
 	readonly #request: StreamRequest;
+	/**
+	 * SECURITY: how a stream is reset whose body has not ended. `close` of Node would end the body first, as if it were whole.
+	 * upstream-http2.test.ts
+	 */
+	readonly #cut = new AbortController();
 	#timer: NodeJS.Timeout | undefined = undefined;
 	#informational = 0;
 	#hasHead = false;
@@ -79,10 +84,8 @@ export class UpstreamHttp2Stream {
 		this.#receiver = receiver;
 		const { body } = request;
 		const hasBody = body !== undefined && !(Buffer.isBuffer(body) && body.length === 0);
-		// SECURITY: a body that comes in pieces ends by a frame of its own, for which the stream waits: a reset alone would have
-		// Node end it first, as if it were whole. upstream-http2.test.ts
-		const waitForTrailers = hasBody && !Buffer.isBuffer(body);
-		const stream = session.request(request.fields, { endStream: !hasBody, waitForTrailers });
+		const { signal } = this.#cut;
+		const stream = session.request(request.fields, { endStream: !hasBody, signal });
 		this.#stream = stream;
 		this.#noteEnd();
 		stream.on('headers', () => this.#onInformational());
@@ -205,9 +208,6 @@ export class UpstreamHttp2Stream {
 			if (!this.#hasHead) this.#startTimer(undefined, '');
 			body.resume();
 		});
-		stream.once('wantTrailers', () => {
-			if (!this.#isOver && body.readableEnded) stream.sendTrailers({});
-		});
 		body.once('end', () => {
 			if (this.#isOver) return;
 			stream.end();
@@ -229,7 +229,8 @@ export class UpstreamHttp2Stream {
 		const { body } = this.#request;
 		if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
 		const stream = this.#stream;
-		if (!stream.closed && !(this.#isWhole && stream.writableFinished)) stream.close(constants.NGHTTP2_CANCEL);
+		if (!stream.writableEnded) this.#cut.abort();
+		else if (!stream.closed && !(this.#isWhole && stream.writableFinished)) stream.close(constants.NGHTTP2_CANCEL);
 		stream.resume();
 	}
 }
