@@ -31,6 +31,7 @@ const SERVICES: readonly Service[] = [
 	},
 	{ package: 'default-jdk-headless', check: ['javac', '-version'], use: 'client in Java' },
 	{ package: 'golang-go', check: ['go', 'version'], use: 'client in Go' },
+	{ package: 'testssl.sh', check: ['sh', '-c', 'command -v testssl'], use: 'scans every TLS listener' },
 	{ package: 'slowhttptest', check: ['sh', '-c', 'command -v slowhttptest'], use: 'slow clients' },
 ];
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
 import { keysSchema } from './key-schema.ts';
+import { shutdownSchema } from './shutdown-schema.ts';
 import { signingKeysSchema } from './signing-keys-schema.ts';
 import { authorizationDetailsSchema } from './authorization-detail-schema.ts';
 import {
@@ -184,6 +185,7 @@ export const configurationSchema = z
 			})
 			.prefault({})
 			.describe('Settings of the gateway as a whole.'),
+		shutdown: shutdownSchema,
 		certificates: certificatesSchema,
 		sources: sourcesSchema,
 		keys: keysSchema,

@@ -51,6 +51,14 @@ export function servedNames(listener: TlsListener): readonly string[] {
 	return [...listener.names, ...listener.certificates.flatMap(({ names }) => names)];
 }
 
+/** How long a stop may take, phase by phase. */
+export interface ShutdownTimes {
+	/** Connections are still taken, while `/readyz` and every answer say that the end is near. */
+	readonly announceMs: number;
+	/** Requests that run may go on for so long after that. */
+	readonly graceMs: number;
+}
+
 /** Settings of the certificates that the platform issues. */
 export interface CertificateSettings {
 	readonly profiles: Profiles;
@@ -89,6 +97,7 @@ export interface Configuration {
 	readonly signingKeys: SigningKeyPolicies;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
+	readonly shutdown: ShutdownTimes;
 	/** Whether DPoP proofs at the gateway must hold a nonce. */
 	readonly dpopNonce: 'optional' | 'required';
 	/** Longest access token lifetime of any plan, in seconds: the bound of the revocation set. */

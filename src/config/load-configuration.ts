@@ -102,6 +102,7 @@ export async function loadConfigurationText(
 			'token-signing': signingKeyPolicy(input.signingKeys.tokens),
 			'assertion-signing': signingKeyPolicy(input.signingKeys.assertions),
 		},
+		shutdown: { announceMs: input.shutdown.announce, graceMs: input.shutdown.grace },
 		dpopNonce: input.gateway.dpopNonce,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),

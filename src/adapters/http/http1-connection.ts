@@ -41,6 +41,11 @@ export class Http1Connection {
 		return this.response !== undefined && !this.response.writableFinished;
 	}
 
+	/** Whether something has come that follows the request which is being answered. */
+	get isMoreWaiting(): boolean {
+		return this.#waiting !== undefined && this.gate.phase === 'between';
+	}
+
 	/** Takes bytes as they come from TLS. */
 	read(bytes: Buffer): void {
 		if (this.isClosing) return;

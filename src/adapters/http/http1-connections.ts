@@ -21,12 +21,21 @@ export type RequestListener = (
 /** Milliseconds after which a connection that was ended by us is cut, whatever the client does. */
 const LINGER_MS = 5000;
 
+interface Open {
+	readonly connection: Http1Connection;
+	readonly watch: ConnectionWatch;
+	/** For how many looks of a drain nothing has come. */
+	quietLooks: number;
+	bytesRead: number;
+}
+
 export class Http1Connections {
 	readonly #server: Server;
-	readonly #open = new Map<object, { readonly connection: Http1Connection; readonly watch: ConnectionWatch }>();
+	readonly #open = new Map<object, Open>();
 	readonly #timeouts: StallTimeouts;
 	readonly #listener: RequestListener;
 	readonly #onRefusal: RefusalListener;
+	#isDraining = false;
 
 	constructor(timeouts: StallTimeouts, listener: RequestListener, onRefusal: RefusalListener) {
 		this.#timeouts = timeouts;
@@ -69,7 +78,7 @@ export class Http1Connections {
 		}
 		const give = parse as (this: TLSSocket, bytes: Buffer) => void;
 		const connection = new Http1Connection(socket, (bytes) => give.call(socket, bytes), this.#onRefusal);
-		this.#open.set(socket, { connection, watch: new ConnectionWatch() });
+		this.#open.set(socket, { connection, watch: new ConnectionWatch(), quietLooks: 0, bytesRead: 0 });
 		socket.once('close', () => this.#open.delete(socket));
 		socket.on('data', (bytes: Buffer) => connection.read(bytes));
 		socket.removeListener('data', give);
@@ -87,20 +96,47 @@ export class Http1Connections {
 		}
 	}
 
-	/** Ends the connections on which no request runs. */
-	endIdle(): void {
+	/** From now on every answer says that its connection ends with it, also those to requests that run already. */
+	drain(): void {
+		this.#isDraining = true;
 		for (const { connection } of this.#open.values()) {
-			if (!connection.isAnswering && connection.gate.phase !== 'body') connection.socket.destroy();
+			if (connection.response?.headersSent === false) announceClose(connection, connection.response);
+		}
+	}
+
+	/**
+	 * Ends the connections on which nothing has run and nothing has come for `looksMax` calls of this function. Who uses its
+	 * connection sends its next request before that, and hears in the answer that it is the last one.
+	 */
+	endQuiet(looksMax: number): void {
+		for (const open of this.#open.values()) {
+			const { connection } = open;
+			const { socket } = connection;
+			if (connection.isClosing) continue;
+			if (connection.isAnswering || connection.gate.phase !== 'between' || socket.bytesRead !== open.bytesRead) {
+				open.quietLooks = 0;
+				open.bytesRead = socket.bytesRead;
+			} else if (++open.quietLooks >= looksMax) socket.destroySoon();
 		}
 	}
 
 	#serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
 		const connection = this.#open.get(request.socket)?.connection;
 		if (connection?.accept(request, response) === true) {
+			if (this.#isDraining) announceClose(connection, response);
 			const takeOver = connection.gate.hasUpgrade ? () => connection.takeOver() : undefined;
 			this.#listener(request, response, connection.socket, expectsContinue, takeOver);
 		}
 	}
+}
+
+/** Lets the head of this answer say that the connection ends; unless the next request is here already, which then says it. */
+function announceClose(connection: Http1Connection, response: ServerResponse): void {
+	const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse;
+	response.writeHead = (...args: unknown[]): ServerResponse => {
+		if (!connection.isMoreWaiting) response.shouldKeepAlive = false;
+		return writeHead(...args);
+	};
 }
 
 function awaitedOn({ isClosing, isAnswering, gate, response }: Http1Connection): Awaited {

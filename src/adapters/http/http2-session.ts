@@ -51,6 +51,9 @@ export class Http2Session {
 	readonly #pings: TokenBucket;
 	readonly #settings: TokenBucket;
 	#isEnding = false;
+	/** The last stream that is served, once GOAWAY is to say so. */
+	#lastStream = Number.POSITIVE_INFINITY;
+	#quietLooks = 0;
 	#idleSinceMs = -1;
 	#sentBytes = 0;
 	#sentSinceMs = 0;
@@ -67,7 +70,8 @@ export class Http2Session {
 		session.on('remoteSettings', () => this.#count(this.#settings));
 		session.on('stream', (stream) => {
 			stream.once('close', () => {
-				if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#count(this.#resets);
+				const isReset = stream.rstCode !== constants.NGHTTP2_NO_ERROR;
+				if (isReset && (stream.id ?? 0) <= this.#lastStream) this.#count(this.#resets);
 			});
 		});
 	}
@@ -115,6 +119,37 @@ export class Http2Session {
 				cutStream(running.request.stream, constants.NGHTTP2_ENHANCE_YOUR_CALM);
 			}
 		}
+	}
+
+	/**
+	 * Takes no more streams. GOAWAY names the last one that is served, so that the client knows of every later one that it was
+	 * not begun, and may send it elsewhere (RFC 9113 §6.8). nghttp2 takes nothing after any GOAWAY of ours, so that a first
+	 * one without a bound, as the RFC suggests, would only be less exact.
+	 */
+	drain(): void {
+		const { session } = this;
+		if (this.#lastStream !== Number.POSITIVE_INFINITY || this.#isEnding || session.destroyed) return;
+		this.#lastStream = session.state.lastProcStreamID ?? 0;
+		session.goaway(constants.NGHTTP2_NO_ERROR, this.#lastStream);
+	}
+
+	/**
+	 * Refuses a stream that is later than what GOAWAY names: it can still come while that waits to be sent.
+	 * SECURITY: to its client it was not begun, and is sent again. test/attack/drain.test.ts
+	 */
+	refusesLate(stream: ServerHttp2Stream): boolean {
+		if ((stream.id ?? 0) <= this.#lastStream) return false;
+		stream.close(constants.NGHTTP2_REFUSED_STREAM);
+		return true;
+	}
+
+	/**
+	 * Ends a connection that is being drained once no stream has run for `looksMax` calls of this function. It is not ended at
+	 * once: a client that sends meanwhile would see a reset in place of the GOAWAY, and would not know.
+	 */
+	endQuiet(looksMax: number): void {
+		if (!this.isIdle) this.#quietLooks = 0;
+		else if (++this.#quietLooks >= looksMax && !this.session.closed) this.session.close();
 	}
 
 	/** Ends the connection, and says why. What still comes is read and thrown away, so that the client hears of it. */

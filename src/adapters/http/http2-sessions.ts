@@ -30,6 +30,7 @@ export class Http2Sessions {
 	readonly #open = new Map<object, Http2Session>();
 	readonly #timeouts: StallTimeouts;
 	readonly #listener: Http2RequestListener;
+	#isClosed = false;
 
 	constructor(timeouts: StallTimeouts, listener: Http2RequestListener, onRefusal: RefusalListener) {
 		this.#timeouts = timeouts;
@@ -57,7 +58,9 @@ export class Http2Sessions {
 		this.#server.on('session', (session) => {
 			const socket = taken;
 			if (socket === undefined) throw new Error('a session came without its connection');
-			this.#open.set(session, new Http2Session(session, socket, onRefusal));
+			const known = new Http2Session(session, socket, onRefusal);
+			this.#open.set(session, known);
+			if (this.#isClosed) known.drain();
 			session.once('close', () => this.#open.delete(session));
 		});
 		// An error of a session has ended it, and its streams have heard of it.
@@ -85,9 +88,15 @@ export class Http2Sessions {
 		for (const session of this.#open.values()) session.look(nowMs, stepMs, this.#timeouts);
 	}
 
-	/** Takes no more streams; connections end with the last of those that run. */
-	close(): void {
-		for (const { session } of this.#open.values()) if (!session.closed) session.close();
+	/** Takes no more streams on the connections that are there; also none on later ones when there are to be none. */
+	drain(isLast: boolean): void {
+		this.#isClosed ||= isLast;
+		for (const session of this.#open.values()) session.drain();
+	}
+
+	/** Ends the connections on which no stream has run for `looksMax` calls of this function. */
+	endQuiet(looksMax: number): void {
+		for (const session of this.#open.values()) session.endQuiet(looksMax);
 	}
 
 	#serve(request: CountedRequest, response: Http2ServerResponse, expectsContinue: boolean): void {
@@ -97,6 +106,7 @@ export class Http2Sessions {
 			request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
 			return;
 		}
+		if (known.refusesLate(request.stream)) return;
 		known.follow(request, response);
 		this.#listener(request, response, known.socket, expectsContinue);
 	}

@@ -42,8 +42,12 @@ export interface Listener {
 	setTicketKeys(keys: Buffer): void;
 	/** Names other authorities to clients from the next handshake on. */
 	replaceClientAuthorities(clientAuthorities: readonly string[]): void;
-	/** Takes no more connections, lets running requests end for at most `graceMs`, then cuts what is left. */
-	close(graceMs: number): Promise<void>;
+	/**
+	 * Ends without losing a request. Every answer says from now on that its connection ends. After `announceMs` no more
+	 * connections are taken, and those on which nothing runs and nothing comes any more are ended. What is left after
+	 * `graceMs` more is cut.
+	 */
+	close(graceMs: number, announceMs?: number): Promise<void>;
 }
 
 const TIMEOUTS: ListenerTimeouts = {
@@ -54,8 +58,13 @@ const TIMEOUTS: ListenerTimeouts = {
 	idleMs: 65_000,
 };
 
-/** How often a listener that is closing looks for connections that have become idle. */
-const DRAIN_MS = 25;
+/** How often a listener that is closing looks for connections on which nothing goes on. */
+const DRAIN_LOOK_MS = 25;
+/**
+ * For how many looks a connection must have been quiet before it is ended: a second in which this thread has read what there
+ * was. Whoever uses its connection more often than that loses nothing.
+ */
+const QUIET_LOOKS = 40;
 
 /** Makes a listener; it takes connections once `listen` is called. */
 export function createListener(options: ListenerOptions): Listener {
@@ -64,6 +73,8 @@ export function createListener(options: ListenerOptions): Listener {
 	const http2 =
 		options.serveHttp2 === undefined ? undefined : new Http2Sessions(timeouts, options.serveHttp2, options.onRefusal);
 	const connected = new Set<Socket>();
+	/** Connections whose TLS handshake is not over: on none of them was a request. */
+	const unsecured = new Map<Socket, number>();
 	const stopWatching = watch(timeouts, (nowMs, stepMs) => {
 		http1.look(nowMs, stepMs);
 		http2?.look(nowMs, stepMs);
@@ -71,13 +82,20 @@ export function createListener(options: ListenerOptions): Listener {
 	const protocols = http2 === undefined ? ['http/1.1'] : ['h2', 'http/1.1'];
 	const tls = createTlsEndpoint(options, protocols, timeouts.handshakeMs, (socket) => {
 		const below = connectionBelow(socket);
-		if (below !== undefined) options.onSecured?.(below);
+		if (below !== undefined) {
+			unsecured.delete(below);
+			options.onSecured?.(below);
+		}
 		if (http2 !== undefined && socket.alpnProtocol === 'h2') http2.take(socket);
 		else http1.take(socket);
 	});
 	const tcp = createTcpServer({ noDelay: true }, (socket) => {
 		connected.add(socket);
-		socket.once('close', () => connected.delete(socket));
+		unsecured.set(socket, 0);
+		socket.once('close', () => {
+			connected.delete(socket);
+			unsecured.delete(socket);
+		});
 		// What fails on a connection ends it, and nothing else.
 		socket.on('error', () => socket.destroy());
 		const pass = (source?: ConnectionSource): void => {
@@ -94,20 +112,32 @@ export function createListener(options: ListenerOptions): Listener {
 		replaceIdentity: (identity, certificates = []) => tls.replaceIdentity(identity, certificates),
 		setTicketKeys: (keys) => tls.setTicketKeys(keys),
 		replaceClientAuthorities: (authorities) => tls.replaceClientAuthorities(authorities),
-		close: (graceMs) =>
+		close: (graceMs, announceMs = 0) =>
 			new Promise((resolve) => {
-				http1.endIdle();
-				http2?.close();
-				const drain = setInterval(() => http1.endIdle(), DRAIN_MS);
-				const cut = setTimeout(() => {
-					for (const socket of connected) socket.destroy();
-				}, graceMs);
-				tcp.close(() => {
-					clearInterval(drain);
-					clearTimeout(cut);
-					stopWatching();
-					resolve();
-				});
+				const timers: NodeJS.Timeout[] = [];
+				const looksMax = Math.max(1, Math.min(QUIET_LOOKS, Math.floor(graceMs / 2 / DRAIN_LOOK_MS)));
+				const endQuiet = (): void => {
+					http1.endQuiet(looksMax);
+					http2?.endQuiet(looksMax);
+					for (const [socket, looks] of unsecured) {
+						if (looks + 1 < looksMax) unsecured.set(socket, looks + 1);
+						else socket.destroy();
+					}
+				};
+				const end = (): void => {
+					http2?.drain(true);
+					timers.push(setInterval(endQuiet, DRAIN_LOOK_MS));
+					timers.push(setTimeout(() => connected.forEach((socket) => socket.destroy()), graceMs));
+					tcp.close(() => {
+						for (const timer of timers) clearInterval(timer);
+						stopWatching();
+						resolve();
+					});
+				};
+				http1.drain();
+				http2?.drain(false);
+				if (announceMs > 0) setTimeout(end, announceMs);
+				else end();
 			}),
 	};
 }

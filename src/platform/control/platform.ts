@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createKeyRing } from '../../adapters/keys/key-ring.ts';
 import { createMessageAuditSink } from '../../adapters/ledger/message-audit-sink.ts';
 import { createLimitTable } from '../../adapters/limits/shared-limit-counter.ts';
@@ -88,7 +89,8 @@ export class ConfigurationRefused extends Error {
 	}
 }
 
-const GRACE_MS = 10_000;
+/** How what was started already ends when the start fails. */
+const AT_ONCE = { announceMs: 0, graceMs: 0 };
 const LIMIT_COUNTERS_MAX = 1 << 20;
 /** Sources of failures that are remembered at once, of 32 bytes each. */
 const SOURCES_MAX = 1 << 16;
@@ -291,7 +293,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			});
 		},
 	});
-	undo.push(() => gateways.stop(0));
+	undo.push(() => gateways.stop(AT_ONCE));
 
 	// Step 5: the services of the control thread.
 	const publicListener = await openingPublic;
@@ -351,7 +353,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
 		log,
 	});
-	undo.push(() => services.close(0));
+	undo.push(() => services.close(AT_ONCE));
 	laterServices.current = services;
 	await writeOperatorSettings(dataDirectory, `https://${listeners.admin.names[0]}:${services.adminPort}`);
 
@@ -398,9 +400,13 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			keyWatch.close();
 			log.info('the platform is stopping');
 			await credentialJobs.close();
-			await gateways.stop(GRACE_MS);
-			await services.close(GRACE_MS);
-			await publicListener?.stop(GRACE_MS);
+			// Side by side, so that the whole stop takes no longer than one of them.
+			const { announceMs, graceMs } = configuration.shutdown;
+			await Promise.all([
+				gateways.stop(configuration.shutdown),
+				services.close(configuration.shutdown),
+				delay(announceMs).then(() => publicListener?.stop(graceMs)),
+			]);
 			try {
 				await recordPlatform('platform.stopped', {});
 				await audit.flush();

@@ -11,7 +11,7 @@ import { setSecurityHeaders } from '../../adapters/http/security-headers.ts';
 import { isForServedHost, refuseMisdirected } from '../../adapters/http/served-host.ts';
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
-import { type Configuration, servedNames } from '../../config/configuration.ts';
+import { type Configuration, type ShutdownTimes, servedNames } from '../../config/configuration.ts';
 import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
@@ -92,7 +92,7 @@ export interface Services {
 	renewTrust(): void;
 	/** Makes tickets of TLS sessions worthless. */
 	replaceTicketKeys(): void;
-	close(graceMs: number): Promise<void>;
+	close(times: ShutdownTimes): Promise<void>;
 }
 
 /** Opens the listeners of the authorization server and of the admin API. */
@@ -125,8 +125,8 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 			authorization.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'partner-issuing'));
 			admin.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'platform-issuing'));
 		},
-		async close(graceMs) {
-			await Promise.all([authorization.close(graceMs), admin.close(graceMs)]);
+		async close({ graceMs, announceMs }) {
+			await Promise.all([authorization, admin].map((listener) => listener.close(graceMs, announceMs)));
 		},
 	};
 }

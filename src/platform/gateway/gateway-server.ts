@@ -32,7 +32,7 @@ import type { Log, LogFields } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { Secret } from '../../kernel/secret.ts';
 import { unwrap } from '../../kernel/result.ts';
-import { servedNames } from '../../config/configuration.ts';
+import { type ShutdownTimes, servedNames } from '../../config/configuration.ts';
 import type { DownstreamRequest, DownstreamResponse } from '../../services/gateway/downstream.ts';
 import { STOPPING } from '../../services/gateway/open-streams.ts';
 import { rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
@@ -52,8 +52,8 @@ export interface GatewayServer {
 	/** Takes the private half of a key that will sign assertions. */
 	addAssertionKey(key: AssertionKey): void;
 	setTicketKeys(keys: Uint8Array): void;
-	/** Stops taking connections, lets running requests end for at most `graceMs`, then hands the last entries over. */
-	close(graceMs: number): Promise<void>;
+	/** Says in every answer that the end is near, takes no more connections, lets requests end, hands the last entries over. */
+	close(times: ShutdownTimes): Promise<void>;
 }
 
 const TOKENS_REMEMBERED_MAX = 50_000;
@@ -187,11 +187,11 @@ export async function openGatewayServer(
 		},
 		addAssertionKey,
 		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
-		async close(graceMs) {
+		async close({ announceMs, graceMs }) {
 			clearInterval(sweep);
 			// Streams get most of the grace; then they are ended by us, with a reason, before they are merely cut.
-			const cut = setTimeout(() => context.streams.cutAll(STOPPING), graceMs * STREAM_GRACE);
-			await listener.close(graceMs);
+			const cut = setTimeout(() => context.streams.cutAll(STOPPING), announceMs + graceMs * STREAM_GRACE);
+			await listener.close(graceMs, announceMs);
 			clearTimeout(cut);
 			await upstreams.close();
 			await audit.flush();

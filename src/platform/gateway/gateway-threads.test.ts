@@ -20,6 +20,12 @@ const FRAGILE = GOOD.replace(
 	"if (message.kind === 'changes') process.exit(1);\n",
 );
 
+const LINGERING = GOOD.replace(
+	"if (message.kind === 'stop')",
+	"if (message.kind === 'stop') globalThis.isStopping = true; else if (globalThis.isStopping)",
+);
+const SOON = { announceMs: 0, graceMs: 100 };
+
 const worker = (source: string): Worker => new Worker(source, { eval: true });
 
 function change(sequence: number): NumberedChange {
@@ -63,7 +69,7 @@ test('serves once every thread listens, and confirms a change only when all of t
 	assert.equal(pool.isServing(), true);
 	assert.equal(pool.port, 4711);
 	await pool.publish([change(1), change(2)]);
-	await pool.stop(100);
+	await pool.stop(SOON);
 	assert.equal(pool.isServing(), false);
 });
 
@@ -73,7 +79,7 @@ test('a thread that does not confirm in time is ended and started afresh; the ca
 	await until(() => starts.length === 3);
 	assert.deepEqual(deaths, [1]);
 	await pool.publish([change(2)]);
-	await pool.stop(100);
+	await pool.stop(SOON);
 });
 
 test('a thread that dies does not hold up a change, and is started again', async () => {
@@ -82,10 +88,19 @@ test('a thread that dies does not hold up a change, and is started again', async
 	await until(() => starts.length === 3);
 	assert.deepEqual(deaths, [0]);
 	assert.equal(pool.isServing(), true);
-	await pool.stop(100);
+	await pool.stop(SOON);
 });
 
 test('a thread that cannot start is an error that names why', async () => {
 	const broken = GOOD.replace("kind: 'listening'", "kind: 'failed', message: 'no such certificate'");
 	await assert.rejects(startPool([broken]), /no such certificate/);
+});
+
+test('a thread that is stopping hears of every change as long as it may serve', { timeout: 20_000 }, async () => {
+	const { pool } = await startPool([LINGERING]);
+	const stopped = pool.stop({ announceMs: 0, graceMs: 60_000 });
+	assert.equal(pool.isServing(), false);
+	// It ends after the change has reached it; without the change it would go on to the end of its grace.
+	await pool.publish([change(1)]);
+	await stopped;
 });

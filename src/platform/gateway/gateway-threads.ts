@@ -2,6 +2,7 @@
 // from it, starts a dead one again. A thread that does not confirm a change in time is ended: a gateway that may still
 // honour what was revoked must not serve.
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { ShutdownTimes } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import type { AssertionKey, FromGateway, GatewayStart, ListenerIdentity, TlsIdentity, ToGateway } from './messages.ts';
@@ -44,8 +45,8 @@ export interface GatewayThreads {
 	addAssertionKey(key: AssertionKey): void;
 	/** Lets all threads seal session tickets with these keys, before they hear of any later change. */
 	replaceTicketKeys(keys: Uint8Array): void;
-	/** Lets the threads finish what they serve, at most `graceMs`. */
-	stop(graceMs: number): Promise<void>;
+	/** Lets the threads finish what they serve. They go on to hear of every change until they have ended. */
+	stop(times: ShutdownTimes): Promise<void>;
 }
 
 /** Loads the code of the threads ahead of their start messages, so that both take place side by side. */
@@ -111,10 +112,13 @@ class GatewayThreadPool implements GatewayThreads {
 		if (last === undefined) return;
 		const confirmations: Promise<void>[] = [];
 		for (const thread of this.#threads) {
-			if (thread.state === 'dead' || thread.state === 'stopping') continue;
+			if (thread.state === 'dead') continue;
 			post(thread.worker, { kind: 'changes', changes });
 			// A thread that is still starting serves nobody yet and applies the changes before it listens.
-			if (thread.state === 'serving') confirmations.push(this.#confirmation(thread, last.sequence));
+			// SECURITY: one that is stopping serves what it has taken in: what was revoked meanwhile is revoked there as well.
+			// src/platform/gateway/gateway-threads.test.ts
+			if (thread.state === 'serving' || thread.state === 'stopping')
+				confirmations.push(this.#confirmation(thread, last.sequence));
 		}
 		await Promise.all(confirmations);
 	}
@@ -140,19 +144,19 @@ class GatewayThreadPool implements GatewayThreads {
 		}
 	}
 
-	async stop(graceMs: number): Promise<void> {
+	async stop(times: ShutdownTimes): Promise<void> {
 		this.#isStopping = true;
-		await Promise.all(this.#threads.map((thread) => this.#stopThread(thread, graceMs)));
+		await Promise.all(this.#threads.map((thread) => this.#stopThread(thread, times)));
 	}
 
-	async #stopThread(thread: Thread, graceMs: number): Promise<void> {
+	async #stopThread(thread: Thread, times: ShutdownTimes): Promise<void> {
 		if (thread.state === 'dead') return;
 		thread.state = 'stopping';
 		const stopped = new Promise<void>((resolve) => {
 			thread.onStopped = resolve;
-			setTimeout(resolve, graceMs + 1000).unref();
+			setTimeout(resolve, times.announceMs + times.graceMs + 1000).unref();
 		});
-		post(thread.worker, { kind: 'stop', graceMs });
+		post(thread.worker, { kind: 'stop', times });
 		await stopped;
 		await thread.worker.terminate();
 	}

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts';
-import type { Configuration } from '../../config/configuration.ts';
+import type { Configuration, ShutdownTimes } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
 import type { TokenProtectionMessage } from '../../domain/token/token-protection-key.ts';
@@ -72,7 +72,7 @@ export type ToGateway =
 	| { readonly kind: 'identity'; readonly listener: ListenerIdentity; readonly service: TlsIdentity }
 	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
 	| { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
-	| { readonly kind: 'stop'; readonly graceMs: number };
+	| { readonly kind: 'stop'; readonly times: ShutdownTimes };
 
 export type FromGateway =
 	| { readonly kind: 'listening'; readonly port: number; readonly sequence: number }

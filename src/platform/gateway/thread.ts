@@ -44,7 +44,7 @@ async function handle(message: ToGateway): Promise<void> {
 			server?.setTicketKeys(message.keys);
 			return;
 		case 'stop':
-			await server?.close(message.graceMs);
+			await server?.close(message.times);
 			say({ kind: 'stopped' });
 			return;
 	}
