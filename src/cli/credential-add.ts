@@ -73,7 +73,52 @@ Examples:
 				printRecord(io, session.output, (await session.client.post(path, { body })).body);
 			}),
 		);
+	addSubjectCommand(credential, io);
 	addSecretCommands(credential, io);
+}
+
+const SUBJECT_OPTIONS = {
+	sanUri: 'san_uri',
+	sanDns: 'san_dns',
+	sanIp: 'san_ip',
+	sanEmail: 'san_email',
+	subjectDn: 'subject_dn',
+} as const;
+
+type SubjectOptions = AddOptions & { anchor: string } & { readonly [name in keyof typeof SUBJECT_OPTIONS]?: string };
+
+function addSubjectCommand(credential: Command, io: CommandIo): void {
+	withAddOptions(credential.command('add-subject'))
+		.description("let a client be known by a name in certificates of its partner's own authority (tls_client_auth)")
+		.requiredOption('--anchor <id>', 'the trust anchor of the partner')
+		.option('--san-uri <uri>', 'the one URI in the certificates')
+		.option('--san-dns <name>', 'the one host name in the certificates')
+		.option('--san-ip <address>', 'the one address in the certificates')
+		.option('--san-email <address>', 'the one mail address in the certificates')
+		.option('--subject-dn <name>', 'the distinguished name, as in RFC 4514')
+		.addHelpText(
+			'after',
+			`
+Give exactly one name. The partner renews its certificates without you: every one below the anchor with this name is accepted.
+
+Examples:
+  $ sallyport credential add-subject --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a \\
+      --anchor anc_01k9zq3m7x8v5n2c4r6t8w0y1a --san-uri spiffe://acme.example/payments
+  $ sallyport credential add-subject --client cli_01k9zq3m7x8v5n2c4r6t8w0y1a \\
+      --anchor anc_01k9zq3m7x8v5n2c4r6t8w0y1a --subject-dn "CN=payments,O=Acme,C=DE"`,
+		)
+		.action((options: SubjectOptions) =>
+			runAdminAction(io, options, async (session) => {
+				const given = Object.entries(SUBJECT_OPTIONS).flatMap(([option, attribute]) => {
+					const value = options[option as keyof typeof SUBJECT_OPTIONS];
+					return value === undefined ? [] : [{ attribute, value }];
+				});
+				if (given.length !== 1) throw new CommandFailure(EXIT.invalid, 'Give exactly one name, such as --san-uri.');
+				const body = { trustAnchorId: options.anchor, ...given[0], ...timesOf(options) };
+				const path = `/clients/${segment(options.client)}/anchored-certificates`;
+				printRecord(io, session.output, (await session.client.post(path, { body })).body);
+			}),
+		);
 }
 
 interface ApiKeyOptions extends AddOptions {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
+import { trustAnchorCommands } from './trust-anchor.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
 const COLUMNS = [
@@ -65,6 +66,7 @@ export function partnerCommands(program: Command, io: CommandIo): void {
 				printRecord(io, output, body);
 			}),
 		);
+	trustAnchorCommands(partner, io);
 	const changes = [
 		['suspend', 'refuse everything that a partner asks for, from its next request on'],
 		['resume', 'let a suspended partner in again'],

@@ -4,6 +4,7 @@ import { KEY_ALGORITHMS, LIFETIME_MS_BOUND, LIFETIME_MS_MIN, PROFILES } from '..
 import type { KeyAlgorithm } from '../domain/certificate/public-key.ts';
 import { formatDurationMs } from '../kernel/duration.ts';
 import { checkedText, durationMs } from './schema-field.ts';
+import { network } from './source-schema.ts';
 
 function profile(name: 'partner-client' | 'server' | 'service' | 'operator', what: string) {
 	const { lifetimeMsDefault, lifetimeMsMax } = PROFILES[name];
@@ -108,6 +109,26 @@ const renewal = z
 	.prefault({})
 	.describe('Renewal by the holders themselves: by EST, with the certificate or a renewal token.');
 
+const partnerAuthorities = z
+	.strictObject({
+		listRefresh: durationMs(60_000, 24 * 3_600_000)
+			.prefault('1h')
+			.describe(
+				'Longest time between two looks at the address of a revocation list, 1m to 24h. A list that ends sooner is asked ' +
+					'for after half of what is left.',
+			),
+		listNetworks: z
+			.array(network())
+			.max(64)
+			.default([])
+			.describe(
+				'Networks beyond the public internet in which addresses of revocation lists may lie, such as `10.20.0.0/16`. ' +
+					'Default: none, so that nobody makes the platform call an internal address. Link-local addresses stay refused.',
+			),
+	})
+	.prefault({})
+	.describe("Revocation lists of partners' own authorities (`sallyport partner trust-anchor`).");
+
 /** `certificates` of the configuration. */
 export const certificatesSchema = z
 	.strictObject({
@@ -122,6 +143,7 @@ export const certificatesSchema = z
 			.describe('What certificates may carry and how long they may live. A request may ask for less, never for more.'),
 		revocation,
 		renewal,
+		partnerAuthorities,
 	})
 	.prefault({})
 	.describe('The certificates that the platform issues.');

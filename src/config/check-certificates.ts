@@ -26,6 +26,7 @@ export function checkCertificates(draft: Draft): CertificateSettings | undefined
 	if (!isSound) return undefined;
 	const { publicUrl, crlLifetime, ocspLifetime, unknownSerial } = revocation;
 	const { afterPercent, grace, overlap, perDay } = draft.input.certificates.renewal;
+	const { listRefresh, listNetworks } = draft.input.certificates.partnerAuthorities;
 	return {
 		profiles: configureProfiles({
 			'partner-client': settingsOf(profiles.partnerClient),
@@ -40,6 +41,7 @@ export function checkCertificates(draft: Draft): CertificateSettings | undefined
 			unknownSerial,
 		},
 		renewal: { afterPercent, graceMs: grace, overlapMs: overlap, perDay },
+		partnerAuthorities: { listRefreshMs: listRefresh, listNetworks },
 	};
 }
 

@@ -70,6 +70,11 @@ export interface CertificateSettings {
 		readonly unknownSerial: 'unknown' | 'revoked';
 	};
 	readonly renewal: RenewalPolicy;
+	readonly partnerAuthorities: {
+		readonly listRefreshMs: number;
+		/** CIDR. */
+		readonly listNetworks: readonly string[];
+	};
 }
 
 export interface Configuration {

@@ -8,7 +8,7 @@ const NETWORKS_MAX = 10_000;
 const HOPS_MAX = 200;
 
 /** A network in CIDR notation, or a single address. */
-function network() {
+export function network() {
 	return checkedText((text) => {
 		if (parseIpNetwork(text) !== undefined) return undefined;
 		return {

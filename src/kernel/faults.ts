@@ -71,6 +71,18 @@ export const FAULTS = {
 		title: 'The client certificate has expired',
 		retry: 'after-change',
 	},
+	certificate_revoked: {
+		owner: 'client',
+		status: 401,
+		title: 'The client certificate was revoked',
+		retry: 'after-change',
+	},
+	revocation_unknown: {
+		owner: 'client',
+		status: 401,
+		title: 'Whether the client certificate was revoked is not known',
+		retry: 'later',
+	},
 	api_key_invalid: { owner: 'client', status: 401, title: 'The API key is not accepted', retry: 'after-change' },
 	binding_missing: {
 		owner: 'client',

@@ -16,6 +16,7 @@ export type SubscriptionId = Id<'subscription'>;
 export type OperatorId = Id<'operator'>;
 export type EnrolmentId = Id<'enrolment'>;
 export type RotationId = Id<'rotation'>;
+export type TrustAnchorId = Id<'trust-anchor'>;
 
 interface IdKinds {
 	prt: PartnerId;
@@ -26,6 +27,7 @@ interface IdKinds {
 	opr: OperatorId;
 	enr: EnrolmentId;
 	rot: RotationId;
+	anc: TrustAnchorId;
 }
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

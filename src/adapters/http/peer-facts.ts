@@ -74,6 +74,20 @@ export function readPeerFacts(socket: TLSSocket): PeerFacts {
 	};
 }
 
+/**
+ * The DER certificates that a client sent after its own, in the order in which they came, at most `max`. A session that was
+ * resumed brings none.
+ */
+export function readPeerChain(socket: TLSSocket, max: number): readonly Buffer[] {
+	const chain: Buffer[] = [];
+	let next = socket.getPeerX509Certificate()?.issuerCertificate;
+	while (next !== undefined && chain.length < max) {
+		chain.push(next.raw);
+		next = next.issuerCertificate;
+	}
+	return chain;
+}
+
 /** Writes an IPv4 address that came over an IPv6 socket in its plain form. */
 function plainAddress(address: string): string {
 	return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;

@@ -5,6 +5,7 @@ import { type Registry, StoreConflict } from '../../domain/registry/registry.ts'
 import { checkAggregates } from './store-contract-aggregates.ts';
 import { checkFeedAndExpiry } from './store-contract-feed.ts';
 import { checkRotationsAndEvents } from './store-contract-rotation.ts';
+import { checkTrustAnchors } from './store-contract-trust-anchor.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
 import { clientFixture, insertFixtures, partnerFixture } from './store-fixture.ts';
 
@@ -14,6 +15,7 @@ export function checkStoreContract(name: string, openStore: OpenStore): void {
 	describe(`${name}: change feed, answers, revocations, keys, configurations and marks`, () =>
 		checkFeedAndExpiry(openStore));
 	describe(`${name}: rotations and events`, () => checkRotationsAndEvents(openStore));
+	describe(`${name}: trust anchors of partners`, () => checkTrustAnchors(openStore));
 	describe(`${name}: transactions`, () => checkTransactions(openStore));
 }
 

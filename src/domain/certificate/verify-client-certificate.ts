@@ -15,6 +15,7 @@ import type { AuthorityName } from './profile.ts';
 import { parsePublicKey } from './public-key.ts';
 import { signatureAlgorithmOf, verifySignature } from './signature-algorithm.ts';
 import type { SignatureAlgorithm } from './signer.ts';
+import type { AnchoredHolder } from '../trust-anchor/anchored-holder.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
 import type { SpiffeId } from './spiffe-id.ts';
 import { certificateThumbprint } from './thumbprint.ts';
@@ -29,14 +30,19 @@ import {
 } from './x509-parse.ts';
 import type { ParsedCertificate, ParsedTbs } from './x509-parse.ts';
 
-/** A certificate of ours, and whom it names. The members of the other profiles are absent. */
+/**
+ * A certificate that is accepted, and whom it names: one of ours, or one below a partner's own authority (`anchored`, see
+ * domain/trust-anchor/). The members of the other profiles are absent.
+ */
 export interface VerifiedCertificate {
 	/** base64url SHA-256 of the DER certificate: the `x5t#S256` of RFC 8705 §3.1. */
 	readonly thumbprint: string;
 	/** Lower-case hexadecimal. */
 	readonly serial: string;
-	readonly profile: 'partner-client' | 'operator' | 'service';
-	readonly spiffeId: string;
+	readonly profile: 'partner-client' | 'operator' | 'service' | 'anchored';
+	/** Of our own certificates. */
+	readonly spiffeId?: string;
+	readonly anchored?: AnchoredHolder;
 	readonly partnerId?: PartnerId;
 	readonly clientId?: ClientId;
 	readonly operatorId?: OperatorId;

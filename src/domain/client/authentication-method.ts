@@ -20,12 +20,18 @@ export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number];
 
 /** The kinds of credentials that prove a client under each method. */
 const KINDS_BY_METHOD = {
-	tls_client_auth: ['certificate'],
+	tls_client_auth: ['certificate', 'anchored-certificate'],
 	self_signed_tls_client_auth: ['self-signed-certificate'],
 	private_key_jwt: ['public-key'],
 	client_secret_basic: ['client-secret'],
 	client_secret_post: ['client-secret'],
 } as const satisfies Record<AuthenticationMethod, readonly Credential['kind'][]>;
+
+const CERTIFICATE_KINDS: ReadonlySet<Credential['kind']> = new Set([
+	'certificate',
+	'anchored-certificate',
+	'self-signed-certificate',
+]);
 
 interface AuthenticationChoice {
 	readonly authenticationMethod: AuthenticationMethod;
@@ -44,7 +50,7 @@ export function provesClient(client: AuthenticationChoice, kind: Credential['kin
  */
 export function hasUseFor(client: AuthenticationChoice, kind: Credential['kind']): boolean {
 	if (kind === 'api-key' || provesClient(client, kind)) return true;
-	return client.senderConstraint === 'mtls' && (kind === 'certificate' || kind === 'self-signed-certificate');
+	return client.senderConstraint === 'mtls' && CERTIFICATE_KINDS.has(kind);
 }
 
 /**

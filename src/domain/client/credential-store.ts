@@ -1,6 +1,6 @@
 // Port: where credentials are kept. Thumbprints and hashes of secrets are unique keys, and so is the `kid` of a public
 // key among the active credentials of its client.
-import type { ClientId, CredentialId } from '../../kernel/ids.ts';
+import type { ClientId, CredentialId, TrustAnchorId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../registry/page.ts';
 import type { Credential, ThumbprintCredential } from './credential.ts';
 
@@ -16,6 +16,8 @@ export interface CredentialStore {
 	listByPublicKey(publicKeyHash: string): Promise<readonly Credential[]>;
 	/** Active credentials of a client whose `notAfterMs` is later than `nowMs`, oldest first. */
 	listActive(clientId: ClientId, nowMs: number): Promise<readonly Credential[]>;
+	/** How many active credentials are known by a name below this trust anchor. */
+	countByTrustAnchor(trustAnchorId: TrustAnchorId): Promise<number>;
 	/** `endsBeforeMs`: only active ones that are over before this moment, by `notAfterMs` or `retiresAtMs`. */
 	list(
 		page: PageRequest,

@@ -1,9 +1,10 @@
 // A credential proves that a caller is a client. Several live at once, so that rotation needs no outage.
 // Each kind is known by something exact (a thumbprint, a key, a hash), never by a name in it, and says which one
 // algorithm it may be used with. Secrets are kept as SHA-256 alone: 256 random bits need no slow hash.
-import type { CertificateId, ClientId, CredentialId, PartnerId } from '../../kernel/ids.ts';
+import type { CertificateId, ClientId, CredentialId, PartnerId, TrustAnchorId } from '../../kernel/ids.ts';
 import type { LimitRule } from '../limit/limit.ts';
 import type { JwsAlgorithm } from '../token/jws-verify.ts';
+import type { SubjectAttribute } from '../trust-anchor/subject-names.ts';
 import type { PublicJwk } from './public-jwk.ts';
 
 interface CredentialBase {
@@ -29,6 +30,20 @@ export interface CertificateCredential extends CredentialBase {
 	readonly certificateId: CertificateId;
 	/** base64url SHA-256 of the DER certificate: the `x5t#S256` of RFC 8705 §3.1. */
 	readonly thumbprint: string;
+}
+
+/**
+ * Every certificate below an authority of the partner's own that has this one name (`tls_client_auth`, RFC 8705 §2.1.2):
+ * the partner renews them without us.
+ */
+export interface AnchoredCertificateCredential extends CredentialBase {
+	readonly kind: 'anchored-certificate';
+	readonly trustAnchorId: TrustAnchorId;
+	readonly subjectAttribute: SubjectAttribute;
+	/** In the one form that is compared. */
+	readonly subjectValue: string;
+	/** Anchor, attribute and value, as `anchoredName` writes them: among active credentials it is there once. */
+	readonly anchoredName: string;
 }
 
 /** One certificate that the partner made itself (`self_signed_tls_client_auth`, RFC 8705 §2.2). */
@@ -72,6 +87,7 @@ export interface ApiKeyCredential extends CredentialBase {
 
 export type Credential =
 	| CertificateCredential
+	| AnchoredCertificateCredential
 	| SelfSignedCertificateCredential
 	| PublicKeyCredential
 	| ClientSecretCredential

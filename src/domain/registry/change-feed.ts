@@ -6,6 +6,7 @@ import type { Client } from '../client/client.ts';
 import type { Credential } from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
+import type { AnchorList, TrustAnchor } from '../trust-anchor/trust-anchor.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
 import type { SigningKeyRecord } from '../token/signing-key.ts';
 
@@ -18,6 +19,8 @@ export type RegistryChange =
 	| { readonly kind: 'authority'; readonly record: AuthorityAdded }
 	| { readonly kind: 'subscription'; readonly record: Subscription }
 	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation }
+	| { readonly kind: 'trust-anchor'; readonly record: TrustAnchor }
+	| { readonly kind: 'anchor-list'; readonly record: AnchorList }
 	| { readonly kind: 'signing-key'; readonly record: SigningKeyRecord };
 
 export interface NumberedChange {

@@ -4,6 +4,7 @@
 import type { CertificateId, ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
 import type { Client } from '../client/client.ts';
 import {
+	type AnchoredCertificateCredential,
 	type ApiKeyCredential,
 	type Credential,
 	type CredentialKind,
@@ -17,6 +18,8 @@ import { type CutScope, readTokenCut } from '../token/token-cut.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
 import type { SigningKeyRecord } from '../token/signing-key.ts';
 import { SigningKeyIndex } from '../token/signing-key-index.ts';
+import type { AnchorList, TrustAnchor } from '../trust-anchor/trust-anchor.ts';
+import { TrustAnchorIndex } from '../trust-anchor/trust-anchor-index.ts';
 import type { NumberedChange, RegistryChange } from './change-feed.ts';
 
 /** Everything a directory starts from, as of `sequence` of the change feed. */
@@ -29,6 +32,8 @@ export interface DirectoryState {
 	readonly tokenRevocations: readonly TokenRevocation[];
 	/** The published ones. */
 	readonly signingKeys: readonly SigningKeyRecord[];
+	readonly trustAnchors?: readonly TrustAnchor[];
+	readonly anchorLists?: readonly AnchorList[];
 }
 
 const NONE: readonly Credential[] = [];
@@ -40,6 +45,8 @@ export class Directory {
 	readonly #credentials = new Map<CredentialId, Credential>();
 	readonly #credentialsByThumbprint = new Map<string, ThumbprintCredential>();
 	readonly #credentialsByCertificate = new Map<CertificateId, Credential>();
+	/** Active ones by the name that is compared. */
+	readonly #anchoredByName = new Map<string, AnchoredCertificateCredential>();
 	readonly #apiKeysByHash = new Map<string, ApiKeyCredential>();
 	/** The active credentials of each client, oldest first. Most clients have one or two. */
 	readonly #credentialsByClient = new Map<ClientId, readonly Credential[]>();
@@ -47,6 +54,7 @@ export class Directory {
 	/** From jti to the second after which the revocation no longer matters. */
 	readonly #revokedTokens = new Map<string, number>();
 	readonly #signingKeys = new SigningKeyIndex();
+	readonly #trustAnchors = new TrustAnchorIndex();
 	/** From platform, partner or client to the second before which no token of theirs may have been issued. */
 	readonly #cuts = new Map<CutScope, number>();
 	#sequence: number;
@@ -58,6 +66,8 @@ export class Directory {
 		for (const record of state.subscriptions) this.#apply({ kind: 'subscription', record });
 		for (const record of state.tokenRevocations) this.#apply({ kind: 'token-revocation', record });
 		for (const record of state.signingKeys) this.#apply({ kind: 'signing-key', record });
+		for (const record of state.trustAnchors ?? []) this.#apply({ kind: 'trust-anchor', record });
+		for (const record of state.anchorLists ?? []) this.#apply({ kind: 'anchor-list', record });
 		this.#sequence = state.sequence;
 	}
 
@@ -87,6 +97,8 @@ export class Directory {
 				revokedAtMs: 0,
 			})),
 			signingKeys: this.#signingKeys.records(),
+			trustAnchors: this.#trustAnchors.records(),
+			anchorLists: this.#trustAnchors.lists(),
 		};
 	}
 
@@ -113,6 +125,11 @@ export class Directory {
 
 	credentialByCertificate(id: CertificateId): Credential | undefined {
 		return this.#credentialsByCertificate.get(id);
+	}
+
+	/** The active credential with this name below an anchor; it may be over. */
+	anchoredCredential(name: string): AnchoredCertificateCredential | undefined {
+		return this.#anchoredByName.get(name);
 	}
 
 	/** The API key whose base64url SHA-256 this is; it may be revoked or over. */
@@ -143,6 +160,11 @@ export class Directory {
 	/** The published signing keys. */
 	get signingKeys(): SigningKeyIndex {
 		return this.#signingKeys;
+	}
+
+	/** The authorities of partners' own. */
+	get trustAnchors(): TrustAnchorIndex {
+		return this.#trustAnchors;
 	}
 
 	/** Tokens of this client that were issued before this second are refused; 0 when nothing was cut off. */
@@ -206,6 +228,12 @@ export class Directory {
 			case 'signing-key':
 				this.#signingKeys.apply(change.record);
 				return;
+			case 'trust-anchor':
+				this.#trustAnchors.apply(change.record);
+				return;
+			case 'anchor-list':
+				this.#trustAnchors.applyList(change.record);
+				return;
 		}
 	}
 
@@ -215,6 +243,7 @@ export class Directory {
 		if (credential.kind === 'certificate' || credential.kind === 'self-signed-certificate') {
 			this.#credentialsByThumbprint.set(credential.thumbprint, credential);
 		}
+		if (credential.kind === 'anchored-certificate') this.#applyAnchored(credential);
 		if (credential.kind === 'api-key') this.#apiKeysByHash.set(credential.secretHash, credential);
 		const before = this.#credentialsByClient.get(credential.clientId) ?? NONE;
 		const index = before.findIndex((one) => one.id === credential.id);
@@ -222,6 +251,13 @@ export class Directory {
 			if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.toSpliced(index, 1));
 		} else if (index >= 0) this.#credentialsByClient.set(credential.clientId, before.with(index, credential));
 		else this.#credentialsByClient.set(credential.clientId, [...before, credential]);
+	}
+
+	#applyAnchored(credential: AnchoredCertificateCredential): void {
+		const { anchoredName: name, id, status } = credential;
+		if (status === 'active') this.#anchoredByName.set(name, credential);
+		// Another one may have the name by now.
+		else if (this.#anchoredByName.get(name)?.id === id) this.#anchoredByName.delete(name);
 	}
 
 	#applyRevocation(revocation: TokenRevocation): void {

@@ -8,6 +8,7 @@ export function endsTrust(change: RegistryChange): boolean {
 		case 'client':
 		case 'credential':
 		case 'certificate':
+		case 'trust-anchor':
 			return change.record.status !== 'active';
 		case 'token-revocation':
 			return true;

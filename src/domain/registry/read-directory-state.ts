@@ -2,6 +2,7 @@
 // that no change falls between the records and the first change that is applied to them.
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
 import { isPublished, SIGNING_PURPOSES, type SigningKeyRecord } from '../token/signing-key.ts';
+import type { AnchorList } from '../trust-anchor/trust-anchor.ts';
 import type { DirectoryState } from './directory.ts';
 import type { Page, PageRequest } from './page.ts';
 import type { RegistryStore } from './registry.ts';
@@ -14,6 +15,11 @@ export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<
 		const signingKeys: SigningKeyRecord[] = [];
 		for (const purpose of SIGNING_PURPOSES) signingKeys.push(...(await registry.signingKeys.list(purpose)));
 		const subscriptions = await readAll((page) => registry.subscriptions.list(page));
+		const trustAnchors = await readAll((page) => registry.trustAnchors.list(page));
+		const anchorLists: AnchorList[] = [];
+		for (const { id, status } of trustAnchors) {
+			if (status === 'active') anchorLists.push(...(await registry.anchorLists.listByAnchor(id)));
+		}
 		return {
 			sequence: await registry.changes.latest(),
 			partners: await readAll((page) => registry.partners.list(page)),
@@ -23,6 +29,8 @@ export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<
 			subscriptions: subscriptions.filter((subscription) => subscription.status === 'active'),
 			tokenRevocations: await registry.revocations.listLive(nowSeconds(clock)),
 			signingKeys: signingKeys.filter((key) => isPublished(key, clock.nowMs())),
+			trustAnchors,
+			anchorLists,
 		};
 	});
 }

@@ -10,6 +10,7 @@ import type { CredentialStore } from '../client/credential-store.ts';
 import type { CredentialUseStore } from '../client/credential-use-store.ts';
 import type { PartnerStore } from '../partner/partner-store.ts';
 import type { SubscriptionStore } from '../product/subscription-store.ts';
+import type { AnchorListStore, TrustAnchorStore } from '../trust-anchor/trust-anchor-store.ts';
 import type { RevocationStore } from '../token/revocation-store.ts';
 import type { SigningKeyStore } from '../token/signing-key-store.ts';
 import type { ChangeFeed } from './change-feed.ts';
@@ -25,6 +26,8 @@ export interface Registry {
 	readonly compromisedKeys: CompromisedKeyStore;
 	readonly enrolments: EnrolmentStore;
 	readonly rotations: RotationStore;
+	readonly trustAnchors: TrustAnchorStore;
+	readonly anchorLists: AnchorListStore;
 	readonly events: EventStore;
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;

@@ -287,6 +287,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		onListening: (listening) => {
 			port = listening;
 		},
+		onIntermediate: ({ anchorId, der }) => void directory.trustAnchors.remember(anchorId, Buffer.from(der)),
 		onDeath: (thread) => {
 			recordPlatform('platform.gateway-thread-died', { thread }).catch((thrown: unknown) => {
 				log.error('the end of a gateway thread could not be recorded', describeError(thrown));
@@ -314,7 +315,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					'sallyport.authority': authority.id,
 				});
 			}
-			if (added.length > 0) services.renewTrust();
+			const isAnchored = changes.some(({ change }) => change.kind === 'trust-anchor');
+			if (added.length > 0 || isAnchored) services.renewTrust();
 			await gateways.publish(changes);
 			// Everybody trusts them: from here on they sign.
 			for (const { name } of added) authorities.activate(name);
@@ -439,6 +441,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			renderKeyMetrics(keyRing.states()),
 			renderCredentialMetrics(directory.credentials(), systemClock.nowMs()),
 			certificateMetrics.render(),
+			services.renderMetrics(),
 			publicListener?.renderMetrics() ?? '',
 		].join('');
 	}

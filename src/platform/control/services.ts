@@ -1,6 +1,7 @@
 // The services of the control thread behind their TLS listeners: the authorization server and the admin API.
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
+import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
 import { createConnectionGuard } from '../../adapters/http/connection-guard.ts';
 import { createConnectionReader } from '../../adapters/http/connection-reader.ts';
 import type { RefusalListener } from '../../adapters/http/http1-connection.ts';
@@ -12,13 +13,14 @@ import { isForServedHost, refuseMisdirected } from '../../adapters/http/served-h
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { type Configuration, type ShutdownTimes, servedNames } from '../../config/configuration.ts';
-import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
+import type { AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
+import { ipSetOf } from '../../domain/network/ip-set.ts';
 import { parseSocketAddress } from '../../domain/network/ip-address.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { sourceOf } from '../../domain/network/source.ts';
@@ -28,6 +30,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { TokenSigner } from '../../domain/token/jwt.ts';
 import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
+import { namedToClients } from '../../domain/trust-anchor/trust-anchor-index.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { indexResourceServers } from '../../domain/token/resource-server.ts';
@@ -51,6 +54,7 @@ import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
 import type { PresentedService } from '../../services/authorization-server/connection-proof.ts';
+import { createAnchorLists } from './anchor-lists.ts';
 import type { ListenerIdentity } from '../gateway/messages.ts';
 
 interface Identities {
@@ -90,6 +94,8 @@ export interface Services {
 	replaceIdentities(identities: Identities): void;
 	/** Accepts certificates of the authorities that are trusted now, also on connections that are open. */
 	renewTrust(): void;
+	/** Prints how the revocation lists of partners' authorities are. */
+	renderMetrics(): string;
 	/** Makes tickets of TLS sessions worthless. */
 	replaceTicketKeys(): void;
 	close(times: ShutdownTimes): Promise<void>;
@@ -103,6 +109,7 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 	const operators = createTrustedReader(options, 'platform-issuing');
 	const authorization = openAuthorizationServer(options, requestId, partners.connectionOf, operators.connectionOf);
 	const admin = openAdminApi(options, requestId, operators.connectionOf);
+	const lists = openAnchorLists(options);
 	const authorizationServerPort = await authorization.listen(
 		listeners.authorizationServer.host,
 		listeners.authorizationServer.port,
@@ -122,10 +129,12 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
 		renewTrust() {
 			partners.renew();
 			operators.renew();
-			authorization.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'partner-issuing'));
-			admin.replaceClientAuthorities(clientAuthoritiesOf(options.authorities, 'platform-issuing'));
+			authorization.replaceClientAuthorities(clientAuthoritiesOf(options, 'partner-issuing'));
+			admin.replaceClientAuthorities(clientAuthoritiesOf(options, 'platform-issuing'));
 		},
+		renderMetrics: () => lists.render(),
 		async close({ graceMs, announceMs }) {
+			await lists.close();
 			await Promise.all([authorization, admin].map((listener) => listener.close(graceMs, announceMs)));
 		},
 	};
@@ -297,7 +306,7 @@ function tlsOptions(
 	const throttle = attachSourceThrottle(options.sources);
 	const listener = options.configuration.listeners[name];
 	const protection = compileListenerProtection(listener.protection);
-	const clientAuthorities = clientAuthoritiesOf(options.authorities, clients);
+	const clientAuthorities = clientAuthoritiesOf(options, clients);
 	return {
 		identity: options.identities[name],
 		names: listener.names,
@@ -311,8 +320,32 @@ function tlsOptions(
 }
 
 /** What is named to clients when their certificate is asked for. */
-function clientAuthoritiesOf(authorities: Authorities, name: IssuingName): readonly string[] {
-	return [authorities.root, ...authorities.trusted(name)].map(({ certificatePem }) => certificatePem);
+function clientAuthoritiesOf({ authorities, directory }: ServicesOptions, name: IssuingName): readonly string[] {
+	const own = [authorities.root, ...authorities.trusted(name)].map(({ certificatePem }) => certificatePem);
+	return name === 'partner-issuing' ? namedToClients(own, directory.trustAnchors) : own;
+}
+
+const LISTS_LOOK_MS = 15_000;
+
+/** Looks after the revocation lists of partners' authorities, beside the requests. */
+function openAnchorLists(options: ServicesOptions): Pick<ReturnType<typeof createAnchorLists>, 'render' | 'close'> {
+	const { listRefreshMs, listNetworks } = options.configuration.certificates.partnerAuthorities;
+	const lists = createAnchorLists({
+		...options,
+		fetch: createGuardedFetch({ permitted: ipSetOf(listNetworks) }),
+		refreshMs: listRefreshMs,
+		clock: systemClock,
+	});
+	const timer = setInterval(() => void lists.run(), LISTS_LOOK_MS);
+	timer.unref();
+	void lists.run();
+	return {
+		render: () => lists.render(),
+		close: () => {
+			clearInterval(timer);
+			return lists.close();
+		},
+	};
 }
 
 interface TrustedReader {
@@ -322,12 +355,17 @@ interface TrustedReader {
 }
 
 /** SECURITY: each listener accepts certificates of one name: a partner's certificate means nothing to the admin API. */
-function createTrustedReader({ authorities, configuration }: ServicesOptions, name: IssuingName): TrustedReader {
+function createTrustedReader(
+	{ authorities, configuration, directory }: ServicesOptions,
+	name: IssuingName,
+): TrustedReader {
 	const open = (): ReturnType<typeof createConnectionReader> => {
 		const trusted = authorities.trusted(name).map(({ certificatePem }) => ({ name, certificatePem }));
 		const { trustDomain } = configuration;
 		const verifier = createClientCertificateVerifier({ trustDomain, authorities: trusted });
-		return createConnectionReader(verifier, systemClock);
+		// Authorities of partners' own speak for clients, and for nobody else.
+		const anchors = name === 'partner-issuing' ? directory.trustAnchors : undefined;
+		return createConnectionReader(verifier, systemClock, anchors);
 	};
 	let read = open();
 	return {

@@ -19,6 +19,7 @@ import { whereFrom } from '../../domain/network/request-origin.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
+import { namedToClients, type TrustAnchorIndex } from '../../domain/trust-anchor/trust-anchor-index.ts';
 import { ASSERTION_TYPE, createAssertionMinter } from '../../domain/token/assertion.ts';
 import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
@@ -38,7 +39,14 @@ import { STOPPING } from '../../services/gateway/open-streams.ts';
 import { rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
-import type { AssertionKey, FromGateway, GatewayStart, ListenerIdentity, TlsIdentity } from './messages.ts';
+import type {
+	AssertionKey,
+	FromGateway,
+	GatewayStart,
+	IntermediateSeen,
+	ListenerIdentity,
+	TlsIdentity,
+} from './messages.ts';
 import { createGatewayContext, type DpopGuard } from '../../services/gateway/snapshot.ts';
 import { createUpstreams } from './upstreams.ts';
 
@@ -52,6 +60,8 @@ export interface GatewayServer {
 	/** Takes the private half of a key that will sign assertions. */
 	addAssertionKey(key: AssertionKey): void;
 	setTicketKeys(keys: Uint8Array): void;
+	/** Remembers an authority that another thread has seen below a trust anchor. */
+	rememberIntermediate(seen: IntermediateSeen): void;
 	/** Says in every answer that the end is near, takes no more connections, lets requests end, hands the last entries over. */
 	close(times: ShutdownTimes): Promise<void>;
 }
@@ -116,7 +126,10 @@ export async function openGatewayServer(
 		}),
 	);
 	let partnerAuthorities = start.partnerAuthorities;
-	let readConnection = openConnectionReader(start, partnerAuthorities);
+	const { trustAnchors } = directory;
+	trustAnchors.onIntermediate = (anchorId, der) => say({ kind: 'intermediate', anchorId, der });
+	let readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
+	const namedAuthorities = (): readonly string[] => namedToClients([start.rootCa, ...partnerAuthorities], trustAnchors);
 	const connectionOf = (socket: Socket): Connection => readConnection(socket);
 	const handle = createGateway(context);
 	const serveHttp2 = (
@@ -132,7 +145,7 @@ export async function openGatewayServer(
 		postQuantum: gateway.postQuantum,
 		timeouts: gateway.timeouts,
 		onHandshake: openHandshakeCounts(start.handshakes, start.thread),
-		clientAuthorities: [start.rootCa, ...partnerAuthorities],
+		clientAuthorities: namedAuthorities(),
 		ticketKeys: Buffer.from(start.ticketKeys),
 		connectionsMax: start.connectionsMax,
 		...createConnectionGuard(protection, (reason) => throttle.connectionRefused(reason)),
@@ -169,15 +182,17 @@ export async function openGatewayServer(
 		},
 		apply(changes) {
 			for (const change of changes) directory.apply(change);
+			let isTrustChanged = changes.some(({ change }) => change.kind === 'trust-anchor');
 			for (const { change } of changes) {
 				if (change.kind !== 'authority' || change.record.name !== 'partner-issuing') continue;
 				const { certificatePem } = change.record;
 				if (partnerAuthorities.includes(certificatePem)) continue;
 				// From the next request on its certificates are accepted, also on connections that are open.
 				partnerAuthorities = partnerAuthorities.toSpliced(0, 0, certificatePem);
-				readConnection = openConnectionReader(start, partnerAuthorities);
-				listener.replaceClientAuthorities([start.rootCa, ...partnerAuthorities]);
+				readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
+				isTrustChanged = true;
 			}
+			if (isTrustChanged) listener.replaceClientAuthorities(namedAuthorities());
 			rejudgeStreams(context, changes);
 			return directory.sequence;
 		},
@@ -186,6 +201,7 @@ export async function openGatewayServer(
 			upstreams.replaceIdentity(service);
 		},
 		addAssertionKey,
+		rememberIntermediate: ({ anchorId, der }) => void trustAnchors.remember(anchorId, Buffer.from(der)),
 		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
 		async close({ announceMs, graceMs }) {
 			clearInterval(sweep);
@@ -251,10 +267,15 @@ function forwardLog(say: (message: FromGateway) => void): Log {
 function openConnectionReader(
 	{ configuration }: GatewayStart,
 	partnerAuthorities: readonly string[],
+	trustAnchors: TrustAnchorIndex,
 ): (socket: Socket) => Connection {
 	const authorities = partnerAuthorities.map(
 		(certificatePem) => ({ name: 'partner-issuing', certificatePem }) as const,
 	);
 	const { trustDomain } = configuration;
-	return createConnectionReader(createClientCertificateVerifier({ trustDomain, authorities }), systemClock);
+	return createConnectionReader(
+		createClientCertificateVerifier({ trustDomain, authorities }),
+		systemClock,
+		trustAnchors,
+	);
 }

@@ -5,7 +5,15 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import type { ShutdownTimes } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
-import type { AssertionKey, FromGateway, GatewayStart, ListenerIdentity, TlsIdentity, ToGateway } from './messages.ts';
+import type {
+	AssertionKey,
+	FromGateway,
+	GatewayStart,
+	IntermediateSeen,
+	ListenerIdentity,
+	TlsIdentity,
+	ToGateway,
+} from './messages.ts';
 
 /** Milliseconds in which a thread must confirm a change. */
 const CONFIRM_MS = 2000;
@@ -30,6 +38,8 @@ export interface GatewayThreadsOptions {
 	start(index: number): { readonly message: GatewayStart; readonly transfer: readonly MessagePort[] };
 	/** Called with the port as soon as the first thread has found it. */
 	onListening(port: number): void;
+	/** Called with an authority that a thread has seen below a trust anchor; the other threads are told in any case. */
+	onIntermediate?(seen: IntermediateSeen): void;
 	/** Called when a thread has died and before it is started again. */
 	onDeath(index: number): void;
 }
@@ -176,6 +186,10 @@ class GatewayThreadPool implements GatewayThreads {
 						return;
 					case 'applied':
 						this.#confirm(thread, message.sequence);
+						return;
+					case 'intermediate':
+						this.#options.onIntermediate?.(message);
+						this.#postToAll(message);
 						return;
 					case 'stopped':
 						thread.onStopped?.();

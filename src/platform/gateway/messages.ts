@@ -6,6 +6,7 @@ import type { Configuration, ShutdownTimes } from '../../config/configuration.ts
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
 import type { TokenProtectionMessage } from '../../domain/token/token-protection-key.ts';
+import type { TrustAnchorId } from '../../kernel/ids.ts';
 import type { LogFields } from '../../kernel/log.ts';
 
 /** TLS identity of a listener or of the gateway towards upstreams: chain (leaf first) and key, PEM. */
@@ -66,8 +67,16 @@ export interface GatewayStart {
 	readonly handshakes: SharedArrayBuffer;
 }
 
+/** An authority that was seen below a trust anchor of a partner, for sessions that are resumed elsewhere and bring none. */
+export interface IntermediateSeen {
+	readonly kind: 'intermediate';
+	readonly anchorId: TrustAnchorId;
+	readonly der: Uint8Array;
+}
+
 export type ToGateway =
 	| GatewayStart
+	| IntermediateSeen
 	| { readonly kind: 'changes'; readonly changes: readonly NumberedChange[] }
 	| { readonly kind: 'identity'; readonly listener: ListenerIdentity; readonly service: TlsIdentity }
 	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
@@ -75,6 +84,7 @@ export type ToGateway =
 	| { readonly kind: 'stop'; readonly times: ShutdownTimes };
 
 export type FromGateway =
+	| IntermediateSeen
 	| { readonly kind: 'listening'; readonly port: number; readonly sequence: number }
 	| { readonly kind: 'applied'; readonly sequence: number }
 	| { readonly kind: 'stopped' }

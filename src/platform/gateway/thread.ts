@@ -40,6 +40,9 @@ async function handle(message: ToGateway): Promise<void> {
 		case 'assertion-key':
 			server?.addAssertionKey(message.key);
 			return;
+		case 'intermediate':
+			server?.rememberIntermediate(message);
+			return;
 		case 'ticket-keys':
 			server?.setTicketKeys(message.keys);
 			return;

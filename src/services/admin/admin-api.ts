@@ -22,6 +22,7 @@ import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
 import { addSigningKeyRoutes } from './routes/signing-key-routes.ts';
 import { addSubscriptionRoutes } from './routes/subscription-routes.ts';
+import { addTrustAnchorRoutes } from './routes/trust-anchor-routes.ts';
 import { addTokenRoutes } from './routes/token-routes.ts';
 
 export interface AdminApi {
@@ -45,6 +46,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addCredentialRoutes(router);
 	addNewCredentialRoutes(router);
 	addRotationRoutes(router);
+	addTrustAnchorRoutes(router);
 	addProductRoutes(router);
 	addSubscriptionRoutes(router);
 	addTokenRoutes(router);

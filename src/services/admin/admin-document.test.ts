@@ -27,12 +27,15 @@ const ROUTES = [
 	'get /admin/v1/signing-keys',
 	'get /admin/v1/subscriptions',
 	'get /admin/v1/subscriptions/{subscriptionId}',
+	'get /admin/v1/trust-anchors',
+	'get /admin/v1/trust-anchors/{trustAnchorId}',
 	'patch /admin/v1/subscriptions/{subscriptionId}',
 	'post /admin/v1/authorities/{name}/rotate',
 	'post /admin/v1/certificates',
 	'post /admin/v1/certificates/{certificateId}/hold',
 	'post /admin/v1/certificates/{certificateId}/release',
 	'post /admin/v1/certificates/{certificateId}/revoke',
+	'post /admin/v1/clients/{clientId}/anchored-certificates',
 	'post /admin/v1/clients/{clientId}/api-keys',
 	'post /admin/v1/clients/{clientId}/certificates',
 	'post /admin/v1/clients/{clientId}/disable',
@@ -52,6 +55,7 @@ const ROUTES = [
 	'post /admin/v1/partners/{partnerId}/clients',
 	'post /admin/v1/partners/{partnerId}/resume',
 	'post /admin/v1/partners/{partnerId}/suspend',
+	'post /admin/v1/partners/{partnerId}/trust-anchors',
 	'post /admin/v1/rotations/{rotationId}/cancel',
 	'post /admin/v1/rotations/{rotationId}/complete',
 	'post /admin/v1/signing-keys/rotations',
@@ -59,6 +63,8 @@ const ROUTES = [
 	'post /admin/v1/subscriptions/{subscriptionId}/end',
 	'post /admin/v1/token-cuts',
 	'post /admin/v1/token-revocations',
+	'post /admin/v1/trust-anchors/{trustAnchorId}/revocation-lists',
+	'post /admin/v1/trust-anchors/{trustAnchorId}/revoke',
 ];
 
 test('describes itself as valid OpenAPI 3.1', async () => {

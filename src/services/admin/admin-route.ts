@@ -6,6 +6,7 @@ import type { Issuer } from '../../domain/certificate/issuer.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { fault } from '../../kernel/faults.ts';
+import type { OperatorId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { AdminDependencies } from './admin-dependencies.ts';
 import { type AdminEnvironment, type AuditFacts, refuse } from './admin-exchange.ts';
@@ -85,6 +86,8 @@ interface CommandInput<P, B> {
 	readonly params: P;
 	readonly body: B;
 	readonly expectedRevision: number | undefined;
+	/** Who asks. */
+	readonly operatorId: OperatorId;
 }
 
 /** What a command route did. */
@@ -172,7 +175,10 @@ async function serveCommand<P extends object, B, A, M, I extends Issuer | undefi
 	if (!revision.ok) return revision;
 	const idempotencyKey = readIdempotencyKey(context.req.header('idempotency-key'));
 	if (!idempotencyKey.ok) return idempotencyKey;
-	const input = { params: params.value, body: body.value, expectedRevision: revision.value };
+	// INVARIANT: nobody but an operator comes as far as this.
+	const operatorId = exchange.operator?.id;
+	if (operatorId === undefined) throw new Error('a command without an operator');
+	const input = { params: params.value, body: body.value, expectedRevision: revision.value, operatorId };
 	const prepared = (await route.prepare?.(input)) ?? ok(undefined as M);
 	if (!prepared.ok) return prepared;
 	return carryOut(router.deps, router.running, exchange, {

@@ -5,8 +5,10 @@
 import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Client } from '../../domain/client/client.ts';
 import { type Credential, credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
+import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { Attempt, FailureLimit } from '../../domain/client/failure-limit.ts';
+import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
 import { type ClaimedAssertion, readClientAssertion } from '../../domain/token/client-assertion.ts';
@@ -26,6 +28,8 @@ export interface AuthenticatedClient {
 	readonly credential: Credential;
 	/** When the certificate, or the credential, ends: no token may outlive it. */
 	readonly notAfterMs: number;
+	/** Where the certificate is one below an authority of the partner's own. */
+	readonly anchored?: AnchoredHolder;
 }
 
 /** What came of it, for the answer and for the record. */
@@ -138,14 +142,14 @@ function readClaim(
 
 function readCertificateClaim(
 	requestedId: string | undefined,
-	{ certificate, thumbprint }: ConnectionProof,
+	caller: ConnectionProof,
 	directory: Directory,
 	nowMs: number,
 ): Claim {
-	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
+	const credential = findCertificateCredential(directory, caller, requestedId, nowMs);
 	const client = credential && directory.client(credential.clientId);
 	const claim = { clientId: client?.id, client, credential };
-	const refusal = judgeCertificate(certificate, credential, nowMs);
+	const refusal = judgeCertificate(caller.certificate, credential, directory, nowMs);
 	if (refusal !== undefined) return { ...claim, refusal };
 	if (requestedId === undefined || requestedId === client?.id) return claim;
 	return { ...claim, refusal: refuseClient('certificate', 'client_id of another client') };
@@ -155,11 +159,18 @@ function readCertificateClaim(
 function judgeCertificate(
 	certificate: ConnectionProof['certificate'],
 	credential: Credential | undefined,
+	directory: Directory,
 	nowMs: number,
 ): Fault | undefined {
 	if (credential?.kind === 'self-signed-certificate') return undefined;
 	if (!certificate.ok) return refuseCertificate(certificate.fault);
-	const { profile, partnerId, clientId } = certificate.value;
+	const { profile, partnerId, clientId, anchored } = certificate.value;
+	if (anchored !== undefined) {
+		if (credential === undefined) return refuseClient('certificate', 'no client is known by a name of the certificate');
+		const refused =
+			judgeCertificateDates(certificate.value, nowMs) ?? directory.trustAnchors.judgeStatus(anchored, nowMs);
+		return refused === undefined ? undefined : refuseCertificate(refused);
+	}
 	if (profile !== 'partner-client') return refuseClient('certificate', 'certificate profile');
 	if (credential !== undefined && (credential.partnerId !== partnerId || credential.clientId !== clientId)) {
 		return refuseClient('certificate', 'certificate of another client');
@@ -178,12 +189,14 @@ function refuseCertificate({ code, detail, internal }: Fault): Fault {
  * counts.
  */
 export function stillIs(
-	{ client, credential, notAfterMs }: AuthenticatedClient,
+	{ client, credential, notAfterMs, anchored }: AuthenticatedClient,
 	directory: Directory,
 	nowMs: number,
 ): Result<AuthenticatedClient, Fault> {
 	const clientNow = directory.client(client.id);
 	const credentialNow = directory.credential(credential.id);
+	const dead = anchored && directory.trustAnchors.judgeStatus(anchored, nowMs);
+	if (dead !== undefined) return fail(refuseCertificate(dead));
 	const cause =
 		clientNow === undefined || credentialNow === undefined
 			? 'unknown client'
@@ -192,7 +205,7 @@ export function stillIs(
 	if (cause !== undefined || clientNow === undefined || credentialNow === undefined) {
 		return fail(fault('oauth_invalid_client', 'The client may no longer ask for tokens.', { internal: cause ?? '' }));
 	}
-	return ok({ client: clientNow, credential: credentialNow, notAfterMs });
+	return ok({ client: clientNow, credential: credentialNow, notAfterMs, ...(anchored && { anchored }) });
 }
 
 type Judged =
@@ -223,9 +236,10 @@ function judge(
 	// The status is judged after the proof, so that nobody learns it who cannot prove to be the client.
 	const inactive = judgeStatus(client, directory);
 	if (inactive !== undefined) return { refusal: refuseClient(kind, inactive), credential };
-	const certificateEndMs =
-		credential.kind === 'certificate' && caller.certificate.ok ? caller.certificate.value.notAfterMs : Infinity;
-	return { proven: { client, credential, notAfterMs: Math.min(credentialEndMs(credential), certificateEndMs) } };
+	const isOfCertificate = credential.kind === 'certificate' || credential.kind === 'anchored-certificate';
+	const shown = isOfCertificate && caller.certificate.ok ? caller.certificate.value : undefined;
+	const notAfterMs = Math.min(credentialEndMs(credential), shown?.notAfterMs ?? Number.POSITIVE_INFINITY);
+	return { proven: { client, credential, notAfterMs, ...(shown?.anchored && { anchored: shown.anchored }) } };
 }
 
 function judgeStatus(client: Client, directory: Directory): string | undefined {

@@ -3,6 +3,7 @@
 // revocation ends the token, also where the client proves itself by a key or a secret. RFC 9449 §5: the key of the DPoP
 // proof, which any client may choose anew with each token: whoever holds the token must hold it.
 import type { Client } from '../../domain/client/client.ts';
+import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import { credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
 import type { TokenConfirmation } from '../../domain/token/access-token.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
@@ -39,16 +40,18 @@ export function bindSender(
 		return ok({ confirmation: {}, tokenType: 'Bearer', notAfterMs: Number.POSITIVE_INFINITY });
 	}
 	const { thumbprint, certificate } = caller;
-	const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
+	const credential = findCertificateCredential(directory, caller, client.id, nowMs);
 	const isOwn = credential !== undefined && credential.clientId === client.id && isCredentialLive(credential, nowMs);
-	if (!isOwn) return fail(noCertificate('no live certificate of the client'));
+	if (!isOwn || thumbprint === undefined) return fail(noCertificate('no live certificate of the client'));
 	if (credential.kind === 'self-signed-certificate') {
 		return ok(boundTo(credential.thumbprint, credentialEndMs(credential)));
 	}
 	if (!certificate.ok) return fail(noCertificate(certificate.fault.internal ?? certificate.fault.code));
-	const { notBeforeMs, notAfterMs } = certificate.value;
+	const { notBeforeMs, notAfterMs, anchored } = certificate.value;
 	if (nowMs < notBeforeMs || nowMs >= notAfterMs) return fail(noCertificate('the certificate is not valid now'));
-	return ok(boundTo(credential.thumbprint, Math.min(notAfterMs, credentialEndMs(credential))));
+	const refused = anchored && directory.trustAnchors.judgeStatus(anchored, nowMs);
+	if (refused !== undefined) return fail(noCertificate(refused.code));
+	return ok(boundTo(thumbprint, Math.min(notAfterMs, credentialEndMs(credential))));
 }
 
 function boundTo(thumbprint: string, notAfterMs: number): SenderBinding {

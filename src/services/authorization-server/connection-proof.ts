@@ -9,7 +9,7 @@ import type { Result } from '../../kernel/result.ts';
 /** What this server needs to know of a verified client certificate. */
 export type PresentedCertificate = Pick<
 	VerifiedCertificate,
-	'thumbprint' | 'profile' | 'partnerId' | 'clientId' | 'notBeforeMs' | 'notAfterMs'
+	'thumbprint' | 'profile' | 'partnerId' | 'clientId' | 'anchored' | 'notBeforeMs' | 'notAfterMs'
 >;
 
 /** The certificate of an internal service, issued by this platform. */

@@ -1,6 +1,7 @@
 // What is written down about one token request. Names the token by its `jti` and the caller by what its certificate
 // proves; holds no token, no assertion or secret that was sent, and nothing of the request's text.
 import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts';
+import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { type Fault, faultKind } from '../../kernel/faults.ts';
 import type { Result } from '../../kernel/result.ts';
@@ -28,7 +29,7 @@ export interface TokenRequestContext {
 export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: TokenRequestContext): AuditEntry {
 	const { caller, authentication } = context;
 	const certificate = caller?.certificate.ok === true ? caller.certificate.value.thumbprint : undefined;
-	const actor = actorOf(certificate, context);
+	const actor = actorOf(certificate === undefined ? undefined : caller, context);
 	const common = {
 		time: new Date(context.nowMs).toISOString(),
 		requestId: context.requestId,
@@ -92,12 +93,12 @@ export function describeTokenQuestion(
  * certificate: that is whom an operator will look for.
  */
 function actorOf(
-	thumbprint: string | undefined,
-	{ caller, peer, authentication, resourceServer, directory }: TokenRequestContext,
+	known: ConnectionProof | undefined,
+	{ caller, peer, authentication, resourceServer, directory, nowMs }: TokenRequestContext,
 ): AuditActor {
 	const address = caller?.address;
 	const proven = authentication?.outcome.ok === true ? authentication.outcome.value.credential : undefined;
-	const credential = proven ?? (thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint));
+	const credential = proven ?? (known && findCertificateCredential(directory, known, undefined, nowMs));
 	return {
 		...(credential && { partner: credential.partnerId, client: credential.clientId, credential: credential.id }),
 		...(resourceServer?.outcome.ok === true && { service: resourceServer.outcome.value.name }),

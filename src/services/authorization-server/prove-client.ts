@@ -4,7 +4,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { AuthenticationMethod } from '../../domain/client/authentication-method.ts';
 import type { Client } from '../../domain/client/client.ts';
-import { type Credential, isCredentialLive, type ThumbprintCredential } from '../../domain/client/credential.ts';
+import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
+import {
+	type CertificateBoundCredential,
+	findCertificateCredential,
+} from '../../domain/client/find-certificate-credential.ts';
 import { hashSecretText } from '../../domain/client/secret-text.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
@@ -44,8 +48,8 @@ interface Method {
 }
 
 const METHODS = {
-	tls_client_auth: { sentAs: 'certificate', prove: proveByCertificate('certificate') },
-	self_signed_tls_client_auth: { sentAs: 'certificate', prove: proveByCertificate('self-signed-certificate') },
+	tls_client_auth: { sentAs: 'certificate', prove: proveByCertificate(['certificate', 'anchored-certificate']) },
+	self_signed_tls_client_auth: { sentAs: 'certificate', prove: proveByCertificate(['self-signed-certificate']) },
 	private_key_jwt: { sentAs: 'assertion', prove: proveByAssertion },
 	client_secret_basic: { sentAs: 'basic', prove: proveBySecret },
 	client_secret_post: { sentAs: 'post', prove: proveBySecret },
@@ -53,7 +57,7 @@ const METHODS = {
 
 /** What is done for whoever is no client, or has another method: the same work, and a refusal. */
 const NOBODY = {
-	certificate: proveByCertificate('certificate'),
+	certificate: proveByCertificate(['certificate', 'anchored-certificate']),
 	assertion: proveByAssertion,
 	basic: proveBySecret,
 	post: proveBySecret,
@@ -74,13 +78,12 @@ export function proveClient(
 	return refuse(client === undefined ? 'unknown client' : 'unregistered authentication method');
 }
 
-function proveByCertificate(kind: ThumbprintCredential['kind']): Prove {
+function proveByCertificate(kinds: readonly CertificateBoundCredential['kind'][]): Prove {
 	return (evidence, client, { directory, nowMs }) => {
-		const { thumbprint } = evidence.caller;
-		const credential = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
+		const credential = findCertificateCredential(directory, evidence.caller, client?.id, nowMs);
 		if (credential === undefined) return refuse('unknown certificate');
 		if (credential.clientId !== client?.id) return refuse('certificate of another client', credential);
-		if (credential.kind !== kind) return refuse('certificate of another kind', credential);
+		if (!kinds.includes(credential.kind)) return refuse('certificate of another kind', credential);
 		return judgeLife(credential, nowMs);
 	};
 }

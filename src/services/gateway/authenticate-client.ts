@@ -3,6 +3,7 @@
 // RFC 6750 §2.1 (header only), RFC 8705 §3 and RFC 9449 §7 (binding, in prove-possession.ts), RFC 9068 (token).
 import type { Client } from '../../domain/client/client.ts';
 import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
+import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { authenticateApiKey } from './authenticate-api-key.ts';
@@ -54,7 +55,16 @@ function identify(exchange: Exchange, token: VerifiedToken, context: GatewayCont
 	const { directory } = context;
 	const asked = token.credentialId === undefined ? undefined : directory.credential(token.credentialId);
 	const { x5tS256 } = token.confirmation;
-	const credential = x5tS256 === undefined ? asked : directory.credentialByThumbprint(x5tS256);
+	const { connection } = exchange;
+	const credential =
+		x5tS256 === undefined
+			? asked
+			: findCertificateCredential(
+					directory,
+					{ thumbprint: x5tS256, certificate: connection.certificate },
+					token.clientId,
+					context.clock.nowMs(),
+				);
 	if (credential === undefined) return fault('certificate_invalid', 'The client certificate is not registered here.');
 	const client = directory.client(credential.clientId);
 	if (client === undefined || client.id !== token.clientId || client.partnerId !== credential.partnerId) {
@@ -66,7 +76,11 @@ function identify(exchange: Exchange, token: VerifiedToken, context: GatewayCont
 			`Tokens of this client are bound by ${client.senderConstraint}. Ask for a new one.`,
 		);
 	}
-	exchange.principal = { token, client, credential, proof: proofOf(token) };
+	const anchored =
+		credential.kind === 'anchored-certificate' && connection.certificate?.ok === true
+			? connection.certificate.value.anchored
+			: undefined;
+	exchange.principal = { token, client, credential, proof: proofOf(token), anchored };
 	return judgePrincipal(exchange.principal, context);
 }
 
@@ -87,6 +101,8 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 	const nowMs = context.clock.nowMs();
 	const dead = judgeCredential(directory.credential(as.credential.id), nowMs);
 	if (dead !== undefined) return dead;
+	const refused = as.anchored && directory.trustAnchors.judgeStatus(as.anchored, nowMs);
+	if (refused !== undefined) return refused;
 	// SECURITY: a token dies with the credential that asked for it, also when that is not the one of this connection.
 	// test/attack/authorization.test.ts
 	if (token.credentialId !== undefined && token.credentialId !== as.credential.id) {

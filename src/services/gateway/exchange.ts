@@ -4,6 +4,7 @@ import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
 import type { CallerProof } from '../../domain/api/api.ts';
 import type { Duplex } from 'node:stream';
 import type { Connection } from '../../domain/certificate/connection.ts';
+import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
 import type { Client } from '../../domain/client/client.ts';
 import type { Credential } from '../../domain/client/credential.ts';
 import type { RequestOrigin } from '../../domain/network/request-origin.ts';
@@ -29,6 +30,8 @@ export interface Principal {
 	readonly credential: Credential;
 	/** How it proved itself. */
 	readonly proof: CallerProof;
+	/** Where `credential` is known by a name below an authority of the partner's own. */
+	readonly anchored?: AnchoredHolder | undefined;
 }
 
 /** How far the answer has come. */

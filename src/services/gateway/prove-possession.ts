@@ -55,16 +55,23 @@ function schemeMismatch(isDpop: boolean): Fault {
 }
 
 function proveCertificate(exchange: Exchange, thumbprint: string, context: GatewayContext): Fault | undefined {
-	const { certificate } = exchange.connection;
+	const { certificate, thumbprint: presented } = exchange.connection;
 	if (certificate === undefined) {
 		return fault('certificate_missing', 'Connect with the client certificate that the access token is bound to.');
 	}
-	if (!certificate.ok) return certificate.fault;
-	// SECURITY: a stolen token is worthless without the private key of its certificate. test/attack/authorization.test.ts
-	if (certificate.value.thumbprint !== thumbprint) {
-		return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
+	if (!certificate.ok) {
+		// One that the client made itself is known by its exact bytes, and need not be one of ours (RFC 8705 §2.2).
+		const isSelfMade = context.directory.credentialByThumbprint(presented ?? '')?.kind === 'self-signed-certificate';
+		if (!isSelfMade) return certificate.fault;
+		return presented === thumbprint ? undefined : mismatch();
 	}
+	// SECURITY: a stolen token is worthless without the private key of its certificate. test/attack/authorization.test.ts
+	if (certificate.value.thumbprint !== thumbprint) return mismatch();
 	return judgeCertificateDates(certificate.value, context.clock.nowMs());
+}
+
+function mismatch(): Fault {
+	return fault('binding_mismatch', 'Use the access token with the client certificate that it was issued to.');
 }
 
 function proveKey(exchange: Exchange, token: VerifiedToken, { dpop }: GatewayContext): Fault | undefined {

@@ -5,6 +5,7 @@ import type { Page, PageRequest } from '../../../domain/registry/page.ts';
 import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
 import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from './memory-certificate-store.ts';
+import { createMemoryAnchorListStore, createMemoryTrustAnchorStore } from './memory-trust-anchor-store.ts';
 import { createMemoryEventStore, createMemoryRotationStore } from './memory-rotation-store.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
@@ -22,6 +23,8 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 		enrolments: createEnrolmentStore(state, enter),
 		credentialUses: createCredentialUseStore(state, enter),
 		rotations: createMemoryRotationStore(state, enter),
+		trustAnchors: createMemoryTrustAnchorStore(state, enter),
+		anchorLists: createMemoryAnchorListStore(state, enter),
 		events: createMemoryEventStore(state, enter),
 		revocations: createRevocationStore(state, enter),
 		idempotency: createIdempotencyStore(state, enter),
@@ -52,6 +55,14 @@ function createAggregateStores(
 			listActive: (clientId, nowMs) =>
 				enter(() =>
 					credentials.select((one) => one.clientId === clientId && one.status === 'active' && one.notAfterMs > nowMs),
+				),
+			countByTrustAnchor: (trustAnchorId) =>
+				enter(
+					() =>
+						credentials.select(
+							(one) =>
+								one.kind === 'anchored-certificate' && one.trustAnchorId === trustAnchorId && one.status === 'active',
+						).length,
 				),
 			list: (page, { clientId, endsBeforeMs } = {}) =>
 				enter(() => {

@@ -13,6 +13,7 @@ import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { IdempotentAnswer } from '../../../domain/registry/idempotency-store.ts';
 import type { Operator } from '../../../domain/registry/operator-store.ts';
 import type { SigningKeyRecord } from '../../../domain/token/signing-key.ts';
+import type { AnchorList, TrustAnchor } from '../../../domain/trust-anchor/trust-anchor.ts';
 import type { TokenRevocation } from '../../../domain/token/revocation-store.ts';
 import type { CredentialId } from '../../../kernel/ids.ts';
 import { MemoryMap } from './memory-map.ts';
@@ -39,6 +40,10 @@ export function createMemoryState() {
 		'credentials',
 		[
 			(credential) => ('thumbprint' in credential ? credential.thumbprint : undefined),
+			(credential) =>
+				credential.kind === 'anchored-certificate' && credential.status === 'active'
+					? credential.anchoredName
+					: undefined,
 			(credential) => ('secretHash' in credential ? credential.secretHash : undefined),
 			(credential) =>
 				credential.kind === 'public-key' && credential.status === 'active'
@@ -72,6 +77,12 @@ export function createMemoryState() {
 		operators,
 		enrolments: new MemoryTable<Enrolment>('enrolments', [(enrolment) => enrolment.codeHash], ofClient),
 		rotations,
+		trustAnchors: new MemoryTable<TrustAnchor>(
+			'trust_anchors',
+			[(anchor) => (anchor.status === 'active' ? anchor.publicKeyHash : undefined)],
+			(anchor) => check(partners.get(anchor.partnerId)),
+		),
+		anchorLists: new MemoryTable<AnchorList>('anchor_lists'),
 		events: new MemoryMap<number, PlatformEvent>(),
 		/** From the key of an event to its number. */
 		eventKeys: new MemoryMap<string, number>(),

@@ -24,6 +24,7 @@ interface CredentialRow extends DocumentRow {
 	not_after_ms: GeneratedAlways<number>;
 	thumbprint: GeneratedAlways<string | null>;
 	public_key_hash: GeneratedAlways<string | null>;
+	trust_anchor_id: GeneratedAlways<string | null>;
 }
 
 interface CredentialUseRow {
@@ -75,6 +76,16 @@ interface RotationRow extends DocumentRow {
 	old_credential_id: GeneratedAlways<string>;
 	new_credential_id: GeneratedAlways<string>;
 	ends_at_ms: GeneratedAlways<number>;
+}
+
+interface TrustAnchorRow extends DocumentRow {
+	partner_id: GeneratedAlways<string>;
+	status: GeneratedAlways<string>;
+	public_key_hash: GeneratedAlways<string>;
+}
+
+interface AnchorListRow extends DocumentRow {
+	anchor_id: GeneratedAlways<string>;
 }
 
 interface EventRow {
@@ -174,6 +185,8 @@ export interface SqlSchema {
 	operators: OperatorRow;
 	enrolments: EnrolmentRow;
 	rotations: RotationRow;
+	trust_anchors: TrustAnchorRow;
+	anchor_lists: AnchorListRow;
 	events: EventRow;
 	compromised_keys: CompromisedKeyRow;
 	signing_keys: SigningKeyRow;
@@ -198,6 +211,8 @@ export type DocumentTableName =
 	| 'operators'
 	| 'enrolments'
 	| 'rotations'
+	| 'trust_anchors'
+	| 'anchor_lists'
 	| 'signing_keys';
 
 /** Runs work in the transaction that is running already, or in one of its own. */

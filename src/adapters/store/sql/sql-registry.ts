@@ -24,6 +24,7 @@ import { createSqlEventStore } from './sql-event-store.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
 import { createSqlRotationStore } from './sql-rotation-store.ts';
+import { createSqlAnchorListStore, createSqlTrustAnchorStore } from './sql-trust-anchor-store.ts';
 
 /** Makes the registry that reads and writes through `database`, which may be a transaction. */
 export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomically): Registry {
@@ -39,6 +40,8 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
 		rotations: createSqlRotationStore(database),
+		trustAnchors: createSqlTrustAnchorStore(database),
+		anchorLists: createSqlAnchorListStore(database),
 		events: createSqlEventStore(database, atomically),
 		revocations: createSqlRevocationStore(database),
 		idempotency: createSqlIdempotencyStore(database),
@@ -73,6 +76,15 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 				{ column: 'status', operator: '=', value: 'active' },
 				{ column: 'not_after_ms', operator: '>', value: nowMs },
 			]),
+		countByTrustAnchor: async (trustAnchorId) => {
+			const row = await database
+				.selectFrom('credentials')
+				.select((count) => count.fn.countAll<number>().as('count'))
+				.where('trust_anchor_id', '=', trustAnchorId)
+				.where('status', '=', 'active')
+				.executeTakeFirstOrThrow();
+			return Number(row.count);
+		},
 		list: (page, filter) =>
 			table.list(page, [
 				{ column: 'client_id', operator: '=', value: filter?.clientId },

@@ -4,6 +4,7 @@
 import type { Migration } from '../sql/migrate.ts';
 import { CERTIFICATE_LIFE, ENROLMENTS, REVOCATION_LISTS } from './certificate-migration.ts';
 import { ROTATIONS_AND_EVENTS } from './rotation-migration.ts';
+import { TRUST_ANCHORS } from './trust-anchor-migration.ts';
 
 /** Made before anything else, if absent: the record of the steps themselves. */
 export const MIGRATION_TABLE = `CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -123,4 +124,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	ENROLMENTS,
 	ROTATIONS_AND_EVENTS,
 	SIGNING_KEYS,
+	TRUST_ANCHORS,
 ];

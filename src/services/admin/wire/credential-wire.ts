@@ -17,10 +17,20 @@ export const credentialSchema = z
 		id: idSchema('crd', 'The credential.'),
 		clientId: idSchema('cli', 'The client that it proves.'),
 		partnerId: idSchema('prt', 'The partner.'),
-		kind: z.enum(['certificate', 'self-signed-certificate', 'public-key', 'client-secret', 'api-key']),
+		kind: z.enum([
+			'certificate',
+			'anchored-certificate',
+			'self-signed-certificate',
+			'public-key',
+			'client-secret',
+			'api-key',
+		]),
 		status: z.enum(['active', 'held', 'revoked']),
 		certificateId: idSchema('crt', 'The certificate.').optional(),
 		thumbprint: z.string().optional().openapi({ description: 'base64url SHA-256 of the DER certificate (x5t#S256).' }),
+		trustAnchorId: idSchema('anc', 'The trust anchor below which its certificates are.').optional(),
+		subjectAttribute: z.string().optional().openapi({ description: 'What certificates name the client by.' }),
+		subjectValue: z.string().optional().openapi({ description: 'Exactly this value.' }),
 		algorithm: algorithmSchema.optional().openapi({ description: 'The one algorithm of its client assertions.' }),
 		keyId: z.string().optional().openapi({ description: 'The `kid` by which client assertions name it.' }),
 		jwk: z.record(z.string(), z.string()).optional().openapi({ description: 'The public key.' }),
@@ -153,6 +163,10 @@ function writeKind(credential: Credential): Partial<z.infer<typeof credentialSch
 	switch (credential.kind) {
 		case 'certificate':
 			return { certificateId: credential.certificateId, thumbprint: credential.thumbprint };
+		case 'anchored-certificate': {
+			const { trustAnchorId, subjectAttribute, subjectValue } = credential;
+			return { trustAnchorId, subjectAttribute, subjectValue };
+		}
 		case 'self-signed-certificate':
 			return { thumbprint: credential.thumbprint };
 		case 'public-key':
