@@ -260,6 +260,9 @@ export const apiSchema = z
 			'Write v1, or quote the number: "1".',
 		).describe('Version of the API, such as `v1`. Part of the key of its operations: `<api>/<version>/<operation>`.'),
 		title: title().optional().describe('Name that partners read. Default: the title in the document.'),
+		documentationUrl: canonicalHttpsUrl()
+			.optional()
+			.describe('Page for the developers of partners; named in the metadata of the resource (RFC 9728).'),
 		document: filePath().describe(
 			'The OpenAPI document (3.0, 3.1 or 3.2; YAML or JSON) that requests and responses are held to, relative to this ' +
 				'file. It may refer to other files in the folder of this file, never to a network address.',
@@ -273,7 +276,8 @@ export const apiSchema = z
 			.optional()
 			.describe(
 				'Resource indicator (RFC 8707): what clients ask tokens for, and the `aud` of these tokens. APIs with the same ' +
-					'resource accept the same tokens. Default: https, the first name and the port of the gateway, the base path.',
+					'resource accept the same tokens. Default: https, the first name and the port of the gateway, the base path. Where ' +
+					'its host is one of the gateway, the gateway serves its metadata (RFC 9728) there, and challenges point at it.',
 			),
 		tokenFormat: z
 			.enum(['jwt', 'encrypted', 'opaque'])

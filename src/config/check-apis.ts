@@ -59,6 +59,7 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 		resource,
 		tokenFormat: input.tokenFormat,
 		document: contract.value,
+		...(input.documentationUrl === undefined ? undefined : { documentationUrl: input.documentationUrl }),
 		...corsOf(draft, path, input),
 		upstream,
 		operations: exposed.map(({ operation }) => operation),

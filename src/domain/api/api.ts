@@ -113,6 +113,8 @@ export interface ApiVersion {
 	/** How access tokens for it are written; tokens in another format are refused. */
 	readonly tokenFormat: TokenFormat;
 	readonly document: OpenApiDocument;
+	/** Page for developers of partners. */
+	readonly documentationUrl?: string;
 	/** Web pages that may call it; undefined = none. */
 	readonly cors?: CorsPolicy;
 	readonly upstream: Upstream;

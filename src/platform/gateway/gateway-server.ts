@@ -99,6 +99,7 @@ export async function openGatewayServer(
 	const protection = compileListenerProtection(configuration.listeners.gateway.protection);
 	const context = unwrap(
 		createGatewayContext({
+			issuer: configuration.issuer,
 			catalogue: createCatalogue(configuration.apis, configuration.products, configuration.plans),
 			detailTypes: configuration.authorizationDetailTypes,
 			directory,

@@ -1,8 +1,9 @@
 // The challenges of a refusal: with which scheme to come back, and why this request was not good enough. RFC 6750 §3,
-// RFC 9449 §7.1.
+// RFC 9449 §7.1, RFC 9728 §5.1.
 import { DPOP_ALGORITHMS } from '../../domain/token/dpop-proof.ts';
 import { algorithmNames } from '../../domain/token/jws-verify.ts';
 import type { Fault, FaultCode } from '../../kernel/faults.ts';
+import { isReachable } from './answer-metadata.ts';
 import type { Exchange } from './exchange.ts';
 
 /** The `error` of a challenge, by fault; '' where the request had no credentials to find fault with. */
@@ -24,6 +25,10 @@ export function challengesOf(exchange: Exchange, outcome: Fault): readonly strin
 	const scope = outcome.members?.['scope'];
 	if (typeof scope === 'string') parameters.push(`scope="${scope}"`);
 	const { route } = exchange;
+	// RFC 9728 §5.1: where a client learns what to ask for, and whom.
+	if (route !== undefined && isReachable(exchange, route.metadata)) {
+		parameters.push(`resource_metadata="${route.metadata.url}"`);
+	}
 	const bearer = ['Bearer', parameters.join(', ')].join(' ').trimEnd();
 	const dpop = `DPoP ${[ALGORITHMS, ...parameters].join(', ')}`;
 	if (exchange.isDpop) return [dpop];

@@ -4,6 +4,7 @@ import type { ApiVersion, Operation } from '../../domain/api/api.ts';
 import { type CompiledCors, compileCors } from '../../domain/api/cors.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
+import { type ResourceMetadataPlace, resourceMetadataPlace } from '../../domain/api/resource-metadata.ts';
 import { explainStream } from '../../domain/api/stream-rule.ts';
 import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
@@ -32,6 +33,8 @@ export interface GatewayRoute {
 	/** When a call of this operation may be sent again. */
 	readonly retry: UpstreamRequest['retry'];
 	readonly contract: OperationContract;
+	/** Where the metadata of the API's resource is found. */
+	readonly metadata: ResourceMetadataPlace;
 	/** Web pages that may call; undefined = none. */
 	readonly cors: CompiledCors | undefined;
 	/** Header fields (lower case) that the contract declares as parameters and that may travel. */
@@ -72,6 +75,7 @@ export function compileRoute(
 		upstreamBasePath: api.upstream.basePath,
 		retry: retryRule(operation.method, operation.audit),
 		contract: contract.value,
+		metadata: resourceMetadataPlace(api.resource),
 		cors: compileCors(api),
 		contractHeaders,
 		readTargetResources: (values) => readAll(targetReaders.value, values),

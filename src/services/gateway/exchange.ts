@@ -74,6 +74,8 @@ export class Exchange {
 	route: GatewayRoute | undefined = undefined;
 	/** Decoded values of the path parameters, in the order of the template. */
 	pathParameters: readonly string[] = NO_PARAMETERS;
+	/** A public document of ours that is the answer, without going further; '' for none. */
+	document = '';
 
 	// checkOrigin
 	/** Fields for web pages on the answer. */

@@ -12,7 +12,9 @@ import type { AnswerStream } from './stream-relay.ts';
 import type { WebSocketRelay } from './websocket-relay.ts';
 import {
 	endAnswer,
+	DOCUMENT_STATUS,
 	PREFLIGHT_STATUS,
+	sendDocument,
 	sendPreflight,
 	sendProblem,
 	sendResponse,
@@ -204,7 +206,8 @@ const CLIENT_CLOSED = fault(
 );
 
 /** The status of what is answered without a fault. */
-function answeredStatus({ isPreflight, upstreamStatus }: Exchange): number {
+function answeredStatus({ isPreflight, document, upstreamStatus }: Exchange): number {
+	if (document !== '') return DOCUMENT_STATUS;
 	return isPreflight ? PREFLIGHT_STATUS : upstreamStatus;
 }
 
@@ -222,6 +225,7 @@ function answer(exchange: Exchange, context: GatewayContext, outcome: Fault | un
 	webSocket?.cut(outcome ?? CLIENT_CLOSED);
 	exchange.state = 'answered';
 	if (outcome === undefined && exchange.isPreflight) sendPreflight(exchange);
+	else if (outcome === undefined && exchange.document !== '') sendDocument(exchange);
 	else if (outcome === undefined) sendResponse(exchange);
 	else refuse(exchange, outcome);
 }

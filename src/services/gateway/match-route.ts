@@ -1,5 +1,6 @@
 // Stage matchRoute: which operation of which API version is meant? An unknown path is 404; there is no default route.
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { answerMetadata, isForMetadata, NO_ROUTE } from './answer-metadata.ts';
 import { preflightMethod } from './check-origin.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
@@ -12,8 +13,10 @@ const UPGRADE_REQUIRED = fault(
 	'This operation is a WebSocket: open it with Upgrade, over HTTP/1.1.',
 );
 
-/** Finds the operation by method and path; fills `route` and `pathParameters`. */
+/** Finds the operation by method and path; fills `route` and `pathParameters`, or `document` for a document of ours. */
 export function matchRoute(exchange: Exchange, context: GatewayContext): Fault | undefined {
+	// SECURITY: before any operation, so that no path parameter takes it in. test/conformance/resource-metadata.test.ts
+	if (isForMetadata(exchange)) return answerMetadata(exchange, context);
 	// A preflight asks for another request: its operation is that one's.
 	const method = preflightMethod(exchange) ?? exchange.request.method ?? '';
 	const match = context.routes.match(method, exchange.path);
@@ -30,5 +33,5 @@ export function matchRoute(exchange: Exchange, context: GatewayContext): Fault |
 			members: { allow: match.allowed },
 		});
 	}
-	return fault('route_not_found', 'No operation of any API here has this path. Compare it with the API document.');
+	return NO_ROUTE;
 }

@@ -71,8 +71,8 @@ function passGates(
 	for (let index = start; index < gates.length; index++) {
 		const gate = gates[index] as Gate;
 		const outcome = gate(exchange, context);
-		// A preflight has been answered, and goes no further.
-		if (exchange.isPreflight) return outcome;
+		// What is answered here, such as a preflight, goes no further.
+		if (isAnsweredHere(exchange)) return outcome;
 		if (outcome === undefined) continue;
 		if (!(outcome instanceof Promise)) return outcome;
 		return outcome.then((refused) => refused ?? passGates(exchange, context, gates, index + 1));
@@ -80,10 +80,15 @@ function passGates(
 	return undefined;
 }
 
+/** Whether the gateway has the answer itself: to the preflight of a page, or to who asks for a public document. */
+function isAnsweredHere({ isPreflight, document }: Exchange): boolean {
+	return isPreflight || document !== '';
+}
+
 /** INVARIANT: the only place where an exchange becomes `Admitted`, reached only when every gate has let it pass. */
 async function forwardAdmitted(exchange: Exchange, context: GatewayContext, pipeline: Pipeline): Promise<Outcome> {
-	// SECURITY: a preflight has passed no gate that asks who is calling. test/attack/origin.test.ts
-	if (exchange.isPreflight) return undefined;
+	// SECURITY: it has passed no gate that asks who is calling. test/attack/origin.test.ts
+	if (isAnsweredHere(exchange)) return undefined;
 	const failed = await pipeline.forward(exchange as Admitted, context);
 	return failed ?? pipeline.protect(exchange, context);
 }

@@ -82,6 +82,22 @@ export function sendPreflight(exchange: Exchange): void {
 	exchange.response.end();
 }
 
+/** OK: a document of ours. */
+export const DOCUMENT_STATUS = 200;
+/** How long a document of ours may be kept, in seconds. */
+const DOCUMENT_MAX_AGE_SECONDS = 300;
+
+/** Sends a public document of ours. */
+export function sendDocument(exchange: Exchange): void {
+	const { request, response, document, answerBytes } = exchange;
+	const headers = commonHeaders(exchange);
+	headers.push('content-type', 'application/json', 'cache-control', `public, max-age=${DOCUMENT_MAX_AGE_SECONDS}`);
+	if (request.method !== 'HEAD') headers.push('content-length', String(answerBytes));
+	response.writeHead(DOCUMENT_STATUS, headers);
+	if (request.method === 'HEAD') response.end();
+	else response.end(document);
+}
+
 /** Sends the problem document of a fault. `closing` ends the connection after it. */
 export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean): void {
 	const { status } = FAULTS[outcome.code];

@@ -2,6 +2,7 @@
 // A request parses nothing but itself and scans nothing; a route pays only for the stages that it uses.
 import type { ApiVersion } from '../../domain/api/api.ts';
 import type { RequestMetrics } from '../../domain/api/request-metrics.ts';
+import { renderResourceMetadata } from '../../domain/api/resource-metadata.ts';
 import { createRouteTable, type RouteTable } from '../../domain/api/route-table.ts';
 import type { UpstreamClient } from '../../domain/api/upstream-client.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
@@ -40,6 +41,8 @@ export interface DpopGuard {
 }
 
 export interface GatewayDependencies {
+	/** The authorization server that tokens come from. */
+	readonly issuer: string;
 	readonly catalogue: Catalogue;
 	/** Types of authorization details that operations demand. */
 	readonly detailTypes: readonly AuthorizationDetailType[];
@@ -72,8 +75,10 @@ interface ProductRights {
 
 /** What every stage is given beside the exchange. */
 export interface GatewayContext
-	extends Omit<GatewayDependencies, 'catalogue' | 'detailTypes' | 'upstreamOf' | 'limitCounter'> {
+	extends Omit<GatewayDependencies, 'catalogue' | 'detailTypes' | 'issuer' | 'upstreamOf' | 'limitCounter'> {
 	readonly streams: OpenStreams;
+	/** Metadata of the resources, by `<authority><path>`. */
+	readonly resourceMetadata: ReadonlyMap<string, string>;
 	readonly routes: RouteTable<GatewayRoute>;
 	readonly products: ReadonlyMap<string, ProductRights>;
 	readonly plans: ReadonlyMap<string, Plan>;
@@ -115,6 +120,7 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 	}
 	return ok({
 		...deps,
+		resourceMetadata: renderResourceMetadata(catalogue.apis, deps.issuer, deps.detailTypes),
 		streams: new OpenStreams(deps.tick),
 		// Trace and span ids, the only thing that the stages draw, are no secrets.
 		random: createPooledRandom(deps.random),
