@@ -19,6 +19,7 @@ import {
 	title,
 } from './schema-field.ts';
 import { http2Field, tlsListenerFields } from './listener-schema.ts';
+import { protectionKeysSchema } from './protection-keys-schema.ts';
 import { resourceServersSchema } from './resource-server-schema.ts';
 import { listenerProtectionFields, sourcesSchema } from './source-schema.ts';
 
@@ -190,6 +191,7 @@ export const configurationSchema = z
 		sources: sourcesSchema,
 		keys: keysSchema,
 		signingKeys: signingKeysSchema,
+		protectionKeys: protectionKeysSchema,
 		authorizationDetails: authorizationDetailsSchema,
 		resourceServers: resourceServersSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),

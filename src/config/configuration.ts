@@ -8,6 +8,7 @@ import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { AuthorizationDetailType } from '../domain/policy/authorization-detail.ts';
 import type { Plan, Product } from '../domain/product/product.ts';
 import type { KeyPlaces } from './key-schema.ts';
+import type { ProtectionKeyPolicies } from '../domain/token/protection-key-keeper.ts';
 import type { ResourceServer } from '../domain/token/resource-server.ts';
 import type { SigningKeyPolicies } from '../domain/token/signing-key-keeper.ts';
 
@@ -100,6 +101,7 @@ export interface Configuration {
 	/** Where private keys lie. */
 	readonly keys: KeyPlaces;
 	readonly signingKeys: SigningKeyPolicies;
+	readonly protectionKeys: ProtectionKeyPolicies;
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
 	readonly shutdown: ShutdownTimes;

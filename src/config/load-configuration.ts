@@ -103,6 +103,10 @@ export async function loadConfigurationText(
 			'assertion-signing': signingKeyPolicy(input.signingKeys.assertions),
 		},
 		shutdown: { announceMs: input.shutdown.announce, graceMs: input.shutdown.grace },
+		protectionKeys: {
+			'token-sealing': { rotateEverySeconds: input.protectionKeys.sealing.rotateEvery },
+			'token-encryption': { rotateEverySeconds: input.protectionKeys.encryption.rotateEvery },
+		},
 		dpopNonce: input.gateway.dpopNonce,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),

@@ -194,3 +194,13 @@ test('an upload whose token is revoked is refused while it comes, and does not l
 	assert.equal((await files.entry('upload')).reason, 'token_revoked');
 	request.destroy();
 });
+
+test('every stream is cut when the key is revoked that its token was signed with', async () => {
+	const stream = await openStream(other);
+	files.gateway.apply({ kind: 'signing-key', record: { ...files.gateway.tokenKey.record, revokedAtMs: 1 } });
+	assert.equal(files.gateway.streams.size, 0, 'cut before the change is confirmed');
+	await stream.serviceLost;
+	await stream.partnerLost;
+	assert.equal(stream.response.complete, false);
+	assert.equal((await files.entry('download')).reason, 'token_revoked');
+});

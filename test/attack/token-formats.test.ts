@@ -62,6 +62,18 @@ for (const tokenFormat of FORMATS) {
 			assert.equal(await call(token), 401, 'revoked');
 		});
 
+		test('check 98: nothing opens that was made with a revoked key, also where it was remembered', async () => {
+			const token = partner.token();
+			assert.equal(await call(token), 200);
+			for (const record of gateway.directory.protectionKeys.records()) {
+				const isKeyOfFormat = (record.purpose === 'token-sealing') === (tokenFormat === 'opaque');
+				gateway.apply({ kind: 'protection-key', record: { ...record, revokedAtMs: 1 } });
+				if (isKeyOfFormat && tokenFormat !== 'jwt') assert.equal(await call(token), 401);
+				gateway.apply({ kind: 'protection-key', record });
+				assert.equal(await call(token), 200);
+			}
+		});
+
 		test('refuses the token with a changed or a missing end', async () => {
 			const token = partner.token();
 			for (const cut of [1, 2, 16, 64]) assert.equal(await call(token.slice(0, -cut)), 401, String(cut));

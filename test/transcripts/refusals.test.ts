@@ -114,6 +114,38 @@ describe('the secure flow, as curl sees it', () => {
 		}
 	});
 
+	it('rotates the key of opaque tokens under requests without refusing one; a revoked key takes its tokens along', async () => {
+		const { gateway, data } = platform.address;
+		const ask = async (): Promise<string> => {
+			const answer = JSON.parse((await client.askForToken(`resource=${platform.otherResource}`)).body);
+			return (answer as { readonly access_token: string }).access_token;
+		};
+		const url = `${gateway}/savings/v1/accounts/acc-1001`;
+		/** Who answers two calls on connections of their own. The bank refuses them: it has no savings. */
+		const call = async (opaque: string): Promise<readonly string[]> => {
+			const once = () => curl(...client.identity, '-H', `Authorization: Bearer ${opaque}`, url);
+			const answers = (await Promise.all([once(), once()])).flat();
+			return [...new Set(answers.map(({ status, body }) => (body.includes('about:blank') ? 'bank' : String(status))))];
+		};
+		const keyOf = (opaque: string): string =>
+			Buffer.from(opaque.slice('spo_'.length), 'base64url').subarray(0, 8).toString('base64url');
+		const first = await ask();
+		assert.deepEqual(await call(first), ['bank']);
+		const rotated = await runSallyport('key', 'rotate', '--purpose', 'token-sealing', '--data', data);
+		assert.equal(rotated.code, 0, rotated.stderr);
+		const deadline = performance.now() + 60_000;
+		let latest = first;
+		for (; keyOf(latest) === keyOf(first); latest = await ask()) {
+			assert.ok(performance.now() < deadline, 'the next key is not used');
+			assert.deepEqual(await call(latest), ['bank']);
+		}
+		// The very first token of the new key, and one of the key before it.
+		assert.deepEqual([await call(latest), await call(first)], [['bank'], ['bank']]);
+		const revoked = await runSallyport('key', 'revoke', keyOf(first), '--data', data);
+		assert.equal(revoked.code, 0, revoked.stderr);
+		assert.deepEqual([await call(latest), await call(first)], [['bank'], ['401']]);
+	});
+
 	it('answers a permitted call masked, with what the contract names and no more, and records it once', async () => {
 		const seenBefore = platform.bank.stats().requests;
 		const answer = await client.call(token, '/accounts/acc-1001');

@@ -225,6 +225,8 @@ describe('the life of a signing key', () => {
 		assert.deepEqual(states.toSorted(), [
 			'assertion-signing active',
 			'assertion-signing retiring',
+			'token-encryption active',
+			'token-sealing active',
 			'token-signing active',
 			'token-signing retiring',
 		]);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Enrolment } from '../../domain/certificate/enrolment.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import { protectionKeyRecord } from '../../domain/token/protection-key-fixture.ts';
 import { signingKeyFixture } from '../../domain/token/signing-key-fixture.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
 import {
@@ -136,6 +137,22 @@ export function checkAggregates(openStore: OpenStore): void {
 		assert.deepEqual(await registry.signingKeys.get(tokens.id), revoked);
 		assert.deepEqual(await registry.signingKeys.list('assertion-signing'), [assertions]);
 		assert.equal(await registry.signingKeys.get('nobody'), undefined);
+	});
+
+	test('keys that hide tokens are listed by purpose, and updated at their revision', async (context) => {
+		const { registry } = await openStore(context);
+		const sealing = protectionKeyRecord('token-sealing');
+		const encryption = protectionKeyRecord('token-encryption');
+		await registry.protectionKeys.insert(sealing);
+		await registry.protectionKeys.insert(encryption);
+		await rejectsWithConflict(registry.protectionKeys.insert(sealing), 'unique');
+		const revoked = { ...sealing, revokedAtMs: 5, revision: 2 };
+		await registry.protectionKeys.update(revoked, 1);
+		await rejectsWithConflict(registry.protectionKeys.update(revoked, 1), 'revision');
+		assert.deepEqual(await registry.protectionKeys.get(sealing.id), revoked);
+		assert.deepEqual(await registry.protectionKeys.list('token-sealing'), [revoked]);
+		assert.deepEqual(await registry.protectionKeys.list('token-encryption'), [encryption]);
+		assert.equal(await registry.protectionKeys.get('nobody'), undefined);
 	});
 
 	test('what is stored does not change when the caller changes its own object', async (context) => {

@@ -8,6 +8,7 @@ import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
 import type { AnchorList, TrustAnchor } from '../trust-anchor/trust-anchor.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
+import type { ProtectionKeyRecord } from '../token/protection-key.ts';
 import type { SigningKeyRecord } from '../token/signing-key.ts';
 
 /** One changed record, whole. */
@@ -21,7 +22,8 @@ export type RegistryChange =
 	| { readonly kind: 'token-revocation'; readonly record: TokenRevocation }
 	| { readonly kind: 'trust-anchor'; readonly record: TrustAnchor }
 	| { readonly kind: 'anchor-list'; readonly record: AnchorList }
-	| { readonly kind: 'signing-key'; readonly record: SigningKeyRecord };
+	| { readonly kind: 'signing-key'; readonly record: SigningKeyRecord }
+	| { readonly kind: 'protection-key'; readonly record: ProtectionKeyRecord };
 
 export interface NumberedChange {
 	/** Rises by commit order, without reuse; gaps are allowed. */

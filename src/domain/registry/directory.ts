@@ -16,6 +16,8 @@ import type { Subscription } from '../product/subscription.ts';
 import { REVOCATION_MARGIN_SECONDS, TOKEN_LIFE_SECONDS_MAX } from '../token/revoke-token.ts';
 import { type CutScope, readTokenCut } from '../token/token-cut.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
+import type { ProtectionKeyRecord } from '../token/protection-key.ts';
+import { ProtectionKeyIndex } from '../token/protection-key-index.ts';
 import type { SigningKeyRecord } from '../token/signing-key.ts';
 import { SigningKeyIndex } from '../token/signing-key-index.ts';
 import type { AnchorList, TrustAnchor } from '../trust-anchor/trust-anchor.ts';
@@ -34,6 +36,8 @@ export interface DirectoryState {
 	readonly signingKeys: readonly SigningKeyRecord[];
 	readonly trustAnchors?: readonly TrustAnchor[];
 	readonly anchorLists?: readonly AnchorList[];
+	/** The live ones; absent: encrypted and opaque tokens do not open. */
+	readonly protectionKeys?: readonly ProtectionKeyRecord[];
 }
 
 const NONE: readonly Credential[] = [];
@@ -55,6 +59,7 @@ export class Directory {
 	readonly #revokedTokens = new Map<string, number>();
 	readonly #signingKeys = new SigningKeyIndex();
 	readonly #trustAnchors = new TrustAnchorIndex();
+	readonly #protectionKeys = new ProtectionKeyIndex();
 	/** From platform, partner or client to the second before which no token of theirs may have been issued. */
 	readonly #cuts = new Map<CutScope, number>();
 	#sequence: number;
@@ -68,6 +73,7 @@ export class Directory {
 		for (const record of state.signingKeys) this.#apply({ kind: 'signing-key', record });
 		for (const record of state.trustAnchors ?? []) this.#apply({ kind: 'trust-anchor', record });
 		for (const record of state.anchorLists ?? []) this.#apply({ kind: 'anchor-list', record });
+		for (const record of state.protectionKeys ?? []) this.#apply({ kind: 'protection-key', record });
 		this.#sequence = state.sequence;
 	}
 
@@ -99,6 +105,7 @@ export class Directory {
 			signingKeys: this.#signingKeys.records(),
 			trustAnchors: this.#trustAnchors.records(),
 			anchorLists: this.#trustAnchors.lists(),
+			protectionKeys: this.#protectionKeys.records(),
 		};
 	}
 
@@ -167,6 +174,11 @@ export class Directory {
 		return this.#trustAnchors;
 	}
 
+	/** The live keys that hide tokens. */
+	get protectionKeys(): ProtectionKeyIndex {
+		return this.#protectionKeys;
+	}
+
 	/** Tokens of this client that were issued before this second are refused; 0 when nothing was cut off. */
 	tokensNotBeforeSeconds(client: Client): number {
 		if (this.#cuts.size === 0) return client.tokensNotBeforeSeconds;
@@ -200,6 +212,7 @@ export class Directory {
 		}
 		for (const [jti, expiresAt] of this.#revokedTokens) if (expiresAt < nowSeconds) this.#revokedTokens.delete(jti);
 		this.#signingKeys.forgetGone(nowSeconds * 1000);
+		this.#protectionKeys.forgetGone(nowSeconds * 1000);
 		// A cut that is older than any token decides nothing.
 		for (const [scope, cut] of this.#cuts) if (cut + CUT_SECONDS_MAX < nowSeconds) this.#cuts.delete(scope);
 	}
@@ -233,6 +246,9 @@ export class Directory {
 				return;
 			case 'anchor-list':
 				this.#trustAnchors.applyList(change.record);
+				return;
+			case 'protection-key':
+				this.#protectionKeys.apply(change.record);
 				return;
 		}
 	}

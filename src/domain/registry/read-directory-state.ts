@@ -1,6 +1,7 @@
 // Reads what a directory starts from: all live records and the sequence of the change feed, in one transaction, so
 // that no change falls between the records and the first change that is applied to them.
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
+import { PROTECTION_PURPOSES, type ProtectionKeyRecord } from '../token/protection-key.ts';
 import { isPublished, SIGNING_PURPOSES, type SigningKeyRecord } from '../token/signing-key.ts';
 import type { AnchorList } from '../trust-anchor/trust-anchor.ts';
 import type { DirectoryState } from './directory.ts';
@@ -14,6 +15,8 @@ export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<
 	return store.transaction(async (registry) => {
 		const signingKeys: SigningKeyRecord[] = [];
 		for (const purpose of SIGNING_PURPOSES) signingKeys.push(...(await registry.signingKeys.list(purpose)));
+		const protectionKeys: ProtectionKeyRecord[] = [];
+		for (const purpose of PROTECTION_PURPOSES) protectionKeys.push(...(await registry.protectionKeys.list(purpose)));
 		const subscriptions = await readAll((page) => registry.subscriptions.list(page));
 		const trustAnchors = await readAll((page) => registry.trustAnchors.list(page));
 		const anchorLists: AnchorList[] = [];
@@ -31,6 +34,7 @@ export function readDirectoryState(store: RegistryStore, clock: Clock): Promise<
 			signingKeys: signingKeys.filter((key) => isPublished(key, clock.nowMs())),
 			trustAnchors,
 			anchorLists,
+			protectionKeys: protectionKeys.filter((key) => isPublished(key, clock.nowMs())),
 		};
 	});
 }

@@ -12,6 +12,7 @@ import type { PartnerStore } from '../partner/partner-store.ts';
 import type { SubscriptionStore } from '../product/subscription-store.ts';
 import type { AnchorListStore, TrustAnchorStore } from '../trust-anchor/trust-anchor-store.ts';
 import type { RevocationStore } from '../token/revocation-store.ts';
+import type { ProtectionKeyStore } from '../token/protection-key-store.ts';
 import type { SigningKeyStore } from '../token/signing-key-store.ts';
 import type { ChangeFeed } from './change-feed.ts';
 import type { IdempotencyStore } from './idempotency-store.ts';
@@ -32,6 +33,7 @@ export interface Registry {
 	readonly subscriptions: SubscriptionStore;
 	readonly revocations: RevocationStore;
 	readonly signingKeys: SigningKeyStore;
+	readonly protectionKeys: ProtectionKeyStore;
 	readonly operators: OperatorStore;
 	readonly credentialUses: CredentialUseStore;
 	readonly idempotency: IdempotencyStore;

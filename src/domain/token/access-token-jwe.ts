@@ -69,12 +69,19 @@ export function encryptJwe(
 	].join('.');
 }
 
-/** Opens an encrypted access token; gives the signed token within it, of which nothing is trusted yet. */
-export function openEncryptedToken(token: string, keys: ReadonlyMap<string, KeyObject>): Result<string, JwsRefusal> {
+/** The signed token within an encrypted one, of which nothing is trusted yet, and the key that opened it. */
+export interface OpenedJwe {
+	readonly text: string;
+	readonly keyId: string;
+}
+
+/** Opens an encrypted access token. */
+export function openEncryptedToken(token: string, keys: ReadonlyMap<string, KeyObject>): Result<OpenedJwe, JwsRefusal> {
 	const opened = decryptJwe(token, (kid) => (typeof kid === 'string' ? keys.get(kid) : undefined));
 	if (!opened.ok) return opened;
-	if (opened.value.header['cty'] !== 'JWT') return fail('type');
-	return ok(opened.value.plaintext.toString('latin1'));
+	const { header, plaintext } = opened.value;
+	if (header['cty'] !== 'JWT') return fail('type');
+	return ok({ text: plaintext.toString('latin1'), keyId: String(header['kid']) });
 }
 
 /**

@@ -122,6 +122,8 @@ export interface VerifiedToken {
 	readonly confirmation: TokenConfirmation;
 	/** Id of the key that signed or sealed it. */
 	readonly keyId: string;
+	/** Id of the key that it was encrypted for; absent for other formats. */
+	readonly encryptionKeyId?: string;
 	/** base64url SHA-256 of the token: names it in logs without being usable. */
 	readonly fingerprint: string;
 }
@@ -131,6 +133,7 @@ interface TokenOrigin {
 	readonly issuer: string;
 	readonly format: TokenFormat;
 	readonly keyId: string;
+	readonly encryptionKeyId?: string;
 	readonly fingerprint: string;
 }
 
@@ -170,6 +173,7 @@ export function readClaims(claims: JsonObject, origin: TokenOrigin): VerifiedTok
 		expiresAtSeconds: exp,
 		confirmation,
 		keyId: origin.keyId,
+		...(origin.encryptionKeyId === undefined ? undefined : { encryptionKeyId: origin.encryptionKeyId }),
 		fingerprint: origin.fingerprint,
 	});
 }

@@ -1,24 +1,27 @@
 // Changes which key signs: the first key, the one that follows, and the end of one that cannot be trusted any more.
-// Each is one transaction over records; the private half of a new key is in the key store before it begins. Killed at
-// any moment, the platform signs with the key before or with the key after, and everybody knows both.
+// Each is one transaction over records (key-succession.ts); the private half of a new key is in the key store before it
+// begins.
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import { fail, ok, type Result } from '../../kernel/result.ts';
+import { fail, type Result } from '../../kernel/result.ts';
 import type { Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
-	type PublicSigningJwk,
-	type SigningAlgorithm,
-	type SigningKeyRecord,
-	type SigningPurpose,
-	signingKeyState,
-} from './signing-key.ts';
+	addFirstKey,
+	KEY_LEAD_MS_MIN,
+	type KeyRow,
+	type MakeRecord,
+	type RevokedKey,
+	revokeKey,
+	rotateKey,
+} from './key-succession.ts';
+import type { PublicSigningJwk, SigningAlgorithm, SigningKeyRecord, SigningPurpose } from './signing-key.ts';
 
 /**
  * Shortest time between publishing a key and signing with it, in milliseconds: every process on the store has read the
  * change by then.
  */
-export const SIGNING_KEY_LEAD_MS_MIN = 2000;
+export const SIGNING_KEY_LEAD_MS_MIN = KEY_LEAD_MS_MIN;
 
 /** A new key whose private half is in the key store already. */
 export interface PreparedSigningKey {
@@ -33,16 +36,13 @@ interface ChangeDeps {
 }
 
 /** Makes `prepared` the first key of its purpose, active at once; gives the active one when there are keys already. */
-export async function addFirstSigningKey(
+export function addFirstSigningKey(
 	registry: Registry,
 	prepared: PreparedSigningKey,
 	deps: ChangeDeps,
 ): Promise<Changed<SigningKeyRecord>> {
 	const nowMs = deps.clock.nowMs();
-	const existing = await registry.signingKeys.list(prepared.purpose);
-	const active = existing.find((key) => signingKeyState(key, nowMs) === 'active');
-	if (active !== undefined) return { record: active, sequence: await registry.changes.latest(), changed: false };
-	return { ...(await insert(registry, prepared, nowMs, nowMs)), changed: true };
+	return addFirstKey(rowOf(registry, prepared.purpose), makeRecord(prepared, nowMs), nowMs);
 }
 
 /** What a rotation is asked for. */
@@ -61,43 +61,20 @@ export interface RotationRequest {
  * is earlier. Run it in a transaction. Faults: `conflict` (a next key with another algorithm, or one that is due earlier),
  * `input_invalid` (too soon).
  */
-export async function rotateSigningKey(
+export function rotateSigningKey(
 	registry: Registry,
-	request: RotationRequest,
+	{ purpose, prepared, activeFromMs, algorithm }: RotationRequest,
 	deps: ChangeDeps,
 ): Promise<Result<Changed<SigningKeyRecord>, Fault>> {
 	const nowMs = deps.clock.nowMs();
-	const { activeFromMs } = request;
-	if (activeFromMs < nowMs + SIGNING_KEY_LEAD_MS_MIN / 2) {
-		return fail(fault('input_invalid', 'A key must be published for a moment before it signs.'));
-	}
-	const keys = await registry.signingKeys.list(request.purpose);
-	const next = keys.find((key) => signingKeyState(key, nowMs) === 'next');
-	const active = keys.find((key) => signingKeyState(key, nowMs) === 'active');
-	if (active === undefined) throw new Error(`no key of ${request.purpose} is active`);
-	if (next === undefined) {
-		const { record } = await insert(registry, request.prepared, activeFromMs, nowMs);
-		const { sequence } = await update(registry, { ...active, retiresAtMs: activeFromMs }, nowMs);
-		return ok({ record, sequence, changed: true });
-	}
-	if (request.algorithm !== undefined && request.algorithm !== next.algorithm) {
-		return fail(
-			fault('conflict', `A next key is published already, for ${next.algorithm}. Revoke it, or wait for it.`),
-		);
-	}
-	if (activeFromMs >= next.activeFromMs) {
-		return fail(fault('conflict', 'A next key is published already, and becomes active before that time.'));
-	}
-	const { record } = await update(registry, { ...next, activeFromMs }, nowMs);
-	const { sequence } = await update(registry, { ...active, retiresAtMs: activeFromMs }, nowMs);
-	return ok({ record, sequence, changed: true });
+	return rotateKey(rowOf(registry, purpose), makeRecord(prepared, nowMs), activeFromMs, nowMs, (next) => {
+		if (algorithm === undefined || algorithm === next.algorithm) return undefined;
+		return fault('conflict', `A next key is published already, for ${next.algorithm}. Revoke it, or wait for it.`);
+	});
 }
 
-/** What revoking a key did. */
-export interface RevokedSigningKey extends Changed<SigningKeyRecord> {
-	/** The key that signs now, when the revoked one did. */
-	readonly successor: SigningKeyRecord | undefined;
-}
+/** What revoking a key did; the successor is the key that signs now, when the revoked one did. */
+export type RevokedSigningKey = RevokedKey<SigningKeyRecord>;
 
 /**
  * Revokes a key, from the next request on: it leaves the published set, and with it falls everything that it has signed.
@@ -106,58 +83,37 @@ export interface RevokedSigningKey extends Changed<SigningKeyRecord> {
  */
 export async function revokeSigningKey(
 	registry: Registry,
-	request: { readonly kid: string; readonly prepared: PreparedSigningKey | undefined },
+	{ kid, prepared }: { readonly kid: string; readonly prepared: PreparedSigningKey | undefined },
 	deps: ChangeDeps,
 ): Promise<Result<RevokedSigningKey, Fault>> {
 	const nowMs = deps.clock.nowMs();
-	const key = await registry.signingKeys.get(request.kid);
+	const key = await registry.signingKeys.get(kid);
 	if (key === undefined) return fail(fault('not_found', 'There is no such signing key.'));
-	const state = signingKeyState(key, nowMs);
-	if (state === 'revoked' || state === 'gone') {
-		return ok({ record: key, successor: undefined, sequence: await registry.changes.latest(), changed: false });
-	}
-	const others = (await registry.signingKeys.list(key.purpose)).filter(({ id }) => id !== key.id);
-	let successor: SigningKeyRecord | undefined;
-	if (state === 'active') {
-		const taken = await succeed(registry, others, request.prepared, nowMs);
-		if (!taken.ok) return taken;
-		successor = taken.value;
-	} else if (state === 'next') {
-		const active = others.find((other) => signingKeyState(other, nowMs) === 'active');
-		if (active !== undefined) {
-			const { retiresAtMs: _, ...endless } = active;
-			await update(registry, endless, nowMs);
-		}
-	}
-	const revoked = await update(registry, { ...key, revokedAtMs: nowMs }, nowMs);
-	return ok({ ...revoked, successor, changed: true });
+	return revokeKey(rowOf(registry, key.purpose), key, prepared && makeRecord(prepared, nowMs), nowMs);
 }
 
-/** Lets the next key, or a new one, sign from now on. */
-async function succeed(
-	registry: Registry,
-	others: readonly SigningKeyRecord[],
-	prepared: PreparedSigningKey | undefined,
-	nowMs: number,
-): Promise<Result<SigningKeyRecord, Fault>> {
-	const next = others.find((other) => signingKeyState(other, nowMs) === 'next');
-	if (next !== undefined) return ok((await update(registry, { ...next, activeFromMs: nowMs }, nowMs)).record);
-	if (prepared === undefined) return fail(fault('conflict', 'The keys have changed meanwhile. Repeat the command.'));
-	return ok((await insert(registry, prepared, nowMs, nowMs)).record);
+function rowOf(registry: Registry, purpose: SigningPurpose): KeyRow<SigningKeyRecord> {
+	const appendChange = (record: SigningKeyRecord): Promise<number> =>
+		registry.changes.append({ kind: 'signing-key', record });
+	return {
+		list: () => registry.signingKeys.list(purpose),
+		insert: async (record) => {
+			await registry.signingKeys.insert(record);
+			return appendChange(record);
+		},
+		update: async (record, expectedRevision) => {
+			await registry.signingKeys.update(record, expectedRevision);
+			return appendChange(record);
+		},
+		latest: () => registry.changes.latest(),
+	};
 }
 
-interface Written {
-	readonly record: SigningKeyRecord;
-	readonly sequence: number;
-}
-
-async function insert(
-	registry: Registry,
+function makeRecord(
 	{ purpose, algorithm, publicJwk, keyName }: PreparedSigningKey,
-	activeFromMs: number,
 	nowMs: number,
-): Promise<Written> {
-	const record: SigningKeyRecord = {
+): MakeRecord<SigningKeyRecord> {
+	return (activeFromMs) => ({
 		id: publicJwk.kid,
 		purpose,
 		algorithm,
@@ -167,13 +123,5 @@ async function insert(
 		createdAtMs: nowMs,
 		updatedAtMs: nowMs,
 		revision: 1,
-	};
-	await registry.signingKeys.insert(record);
-	return { record, sequence: await registry.changes.append({ kind: 'signing-key', record }) };
-}
-
-async function update(registry: Registry, changed: SigningKeyRecord, nowMs: number): Promise<Written> {
-	const record: SigningKeyRecord = { ...changed, updatedAtMs: nowMs, revision: changed.revision + 1 };
-	await registry.signingKeys.update(record, changed.revision);
-	return { record, sequence: await registry.changes.append({ kind: 'signing-key', record }) };
+	});
 }

@@ -50,13 +50,16 @@ export interface SigningKeyRecord {
 	readonly revision: number;
 }
 
+/** What the state of a key follows from, whatever the key is for. */
+export type KeyLife = Pick<SigningKeyRecord, 'activeFromMs' | 'retiresAtMs' | 'revokedAtMs'>;
+
 export type SigningKeyState = 'next' | 'active' | 'retiring' | 'gone' | 'revoked';
 
 /** How long a key is published after its last signature: until everything that it has signed has expired. */
 const LINGER_MS = (ACCESS_TOKEN_TTL_SECONDS_MAX + REVOCATION_MARGIN_SECONDS) * 1000;
 
 /** Gives the state of a key at `nowMs`. */
-export function signingKeyState(key: SigningKeyRecord, nowMs: number): SigningKeyState {
+export function signingKeyState(key: KeyLife, nowMs: number): SigningKeyState {
 	if (key.revokedAtMs !== undefined) return 'revoked';
 	if (nowMs < key.activeFromMs) return 'next';
 	if (key.retiresAtMs === undefined || nowMs < key.retiresAtMs) return 'active';
@@ -64,7 +67,7 @@ export function signingKeyState(key: SigningKeyRecord, nowMs: number): SigningKe
 }
 
 /** Tells whether a key is published, and what it has signed accepted. */
-export function isPublished(key: SigningKeyRecord, nowMs: number): boolean {
+export function isPublished(key: KeyLife, nowMs: number): boolean {
 	const state = signingKeyState(key, nowMs);
 	return state !== 'gone' && state !== 'revoked';
 }
@@ -120,7 +123,10 @@ export function publicSigningJwk(key: KeyObject, algorithm: SigningAlgorithm): P
  * Throws unless the keys of one purpose are in order: exactly one signs now; at most one is to follow, and begins at the
  * very moment at which the one before ends; no two are the same.
  */
-export function checkSigningKeyInvariants(keys: readonly SigningKeyRecord[], nowMs: number): void {
+export function checkSigningKeyInvariants(
+	keys: readonly (KeyLife & Pick<SigningKeyRecord, 'id'> & { readonly purpose: string })[],
+	nowMs: number,
+): void {
 	const active = keys.filter((key) => signingKeyState(key, nowMs) === 'active');
 	const next = keys.filter((key) => signingKeyState(key, nowMs) === 'next');
 	if (active.length !== 1) throw new Error(`${active.length} keys are active`);

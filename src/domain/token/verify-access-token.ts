@@ -55,8 +55,12 @@ const NO_KEYS: ReadonlyMap<string, KeyObject> = new Map();
 export function createAccessTokenVerifier(deps: AccessTokenVerifierDeps): AccessTokenVerifier {
 	return {
 		verify: (token) => verifyAccessToken(token, deps),
-		isTrusted: ({ format, keyId }) =>
-			format === 'opaque' ? (deps.sealingKeys?.().has(keyId) ?? false) : deps.keys().has(keyId),
+		isTrusted: ({ format, keyId, encryptionKeyId }) => {
+			if (format === 'opaque') return deps.sealingKeys?.().has(keyId) ?? false;
+			// SECURITY: an encrypted token dies with either of its keys. test/attack/token-formats.test.ts
+			if (encryptionKeyId !== undefined && deps.decryptionKeys?.().has(encryptionKeyId) !== true) return false;
+			return deps.keys().has(keyId);
+		},
 	};
 }
 
@@ -64,17 +68,24 @@ interface OpenedToken {
 	readonly claims: JsonObject;
 	readonly keyId: string;
 	readonly format: TokenFormat;
+	readonly encryptionKeyId?: string;
 }
 
 function verifyAccessToken(token: string, deps: AccessTokenVerifierDeps): Result<VerifiedToken, Fault> {
 	if (token.length > TOKEN_LENGTH_MAX) return fail(invalid('size'));
 	const opened = openToken(token, deps);
 	if (!opened.ok) return fail(invalid(opened.fault));
-	const { claims, keyId, format } = opened.value;
+	const { claims, keyId, format, encryptionKeyId } = opened.value;
 	const { issuer } = deps;
 	// SECURITY: byte for byte; a trailing slash makes another issuer. test/conformance/gateway-token.test.ts
 	if (claims['iss'] !== issuer) return fail(invalid('issuer'));
-	const verified = readClaims(claims, { issuer, format, keyId, fingerprint: fingerprintOf(token) });
+	const verified = readClaims(claims, {
+		issuer,
+		format,
+		keyId,
+		...(encryptionKeyId === undefined ? undefined : { encryptionKeyId }),
+		fingerprint: fingerprintOf(token),
+	});
 	if (typeof verified === 'string') return fail(invalid(verified));
 	const refused = judgeTokenDates(verified, claims['nbf'], deps.clock);
 	return refused === undefined ? ok(verified) : fail(refused);
@@ -87,7 +98,9 @@ function openToken(token: string, deps: AccessTokenVerifierDeps): Result<OpenedT
 	}
 	if (!hasFiveParts(token)) return openSigned(token, deps, 'jwt');
 	const inner = openEncryptedToken(token, deps.decryptionKeys?.() ?? NO_KEYS);
-	return inner.ok ? openSigned(inner.value, deps, 'encrypted') : inner;
+	if (!inner.ok) return inner;
+	const signed = openSigned(inner.value.text, deps, 'encrypted');
+	return signed.ok ? ok({ ...signed.value, encryptionKeyId: inner.value.keyId }) : signed;
 }
 
 function openSigned(

@@ -24,7 +24,7 @@ import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
 import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
 import { loadOrCreateDpopNonceKeys } from '../../domain/token/dpop-nonce.ts';
-import { loadOrCreateTokenProtectionKeys, writeTokenProtection } from '../../domain/token/token-protection-key.ts';
+import { provideFirstProtectionKeys } from '../../domain/token/protection-key-keeper.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
@@ -47,6 +47,7 @@ import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
 import { withStaple } from '../pki/staple.ts';
 import { rememberLedger } from './remember-ledger.ts';
+import { openProtectionKeys } from './protection-keys.ts';
 import { openSigningKeys } from './signing-keys.ts';
 import { recordUses, sweep } from './sweep.ts';
 import { refuseTakenPorts } from './taken-port.ts';
@@ -185,10 +186,9 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	const { remoteSigningKeys } = keyRing;
 	const signingKeyKeeping = { keys, registry: store.registry, remote: remoteSigningKeys, clock: systemClock };
 	await provideFirstSigningKeys(signingKeyKeeping, configuration.signingKeys);
-	const tokenProtection = await loadOrCreateTokenProtectionKeys(store.keys, {
-		clock: systemClock,
-		random: systemRandom,
-	});
+	const policies = configuration.protectionKeys;
+	const protectionKeyKeeping = { ...signingKeyKeeping, keys: store.keys, random: systemRandom, policies };
+	await provideFirstProtectionKeys(protectionKeyKeeping);
 	const dpopNonceKeys = await loadOrCreateDpopNonceKeys(store.keys, systemClock);
 
 	// Step 3: the ledger, before anything can happen that would have to be recorded. Nothing is appended to one that is
@@ -228,6 +228,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		audit,
 		log,
 	});
+	const protectionKeys = await openProtectionKeys({ ...protectionKeyKeeping, directory, audit, log });
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const handshakes = createHandshakeCounts(configuration.gatewayThreads);
@@ -265,7 +266,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					configuration,
 					directory: directory.state(),
 					assertionKeys: signingKeys.assertionKeys(),
-					tokenProtection: writeTokenProtection(tokenProtection),
+					protectionKeys: protectionKeys.keys(),
 					dpopNonceKey: dpopNonceKeys.gateway.reveal(),
 					replays,
 					replaysSinceSeconds,
@@ -322,7 +323,10 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			for (const { name } of added) authorities.activate(name);
 			if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
 		},
-		(changes) => signingKeys.prepareChanges(changes, (key) => gateways.addAssertionKey(key)),
+		async (changes) => {
+			await signingKeys.prepareChanges(changes, (key) => gateways.addAssertionKey(key));
+			await protectionKeys.prepareChanges(changes, (key) => gateways.addProtectionKey(key));
+		},
 	);
 	const credentialJobs = createCredentialJobs({
 		store: store.registry,
@@ -344,7 +348,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		publisher,
 		audit,
 		ledgerDirectory: join(dataDirectory, FILES.ledger),
-		tokenProtection,
+		tokenProtection: protectionKeys.ring,
 		sources,
 		tokenRing: signingKeys.tokenRing,
 		introspectionRing: signingKeys.introspectionRing,
@@ -381,6 +385,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void credentialJobs.run();
 			void recordUses(store, uses, log);
 			void signingKeys.maintain(publisher);
+			void protectionKeys.maintain(publisher);
 		}, SWEEP_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 		setInterval(() => void rereadCertificates(), CERTIFICATE_REREAD_MS),

@@ -35,11 +35,7 @@ import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { indexResourceServers } from '../../domain/token/resource-server.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
-import {
-	readTokenProtection,
-	type TokenProtectionKeys,
-	writeTokenProtection,
-} from '../../domain/token/token-protection-key.ts';
+import type { ProtectionKeyRing } from '../../domain/token/protection-key-ring.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
@@ -74,8 +70,8 @@ export interface ServicesOptions {
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly ledgerDirectory: string;
-	/** Keys that encrypted and opaque tokens are minted with; the newest of each kind is used. */
-	readonly tokenProtection: TokenProtectionKeys;
+	/** Keys that encrypted and opaque tokens are minted with, and opened. */
+	readonly tokenProtection: ProtectionKeyRing;
 	readonly sources: SharedSources;
 	readonly tokenRing: SigningKeyRing<TokenSigner>;
 	readonly introspectionRing: SigningKeyRing<TokenSigner>;
@@ -211,12 +207,11 @@ function presentedService({ certificate }: Connection): PresentedService | undef
 
 /** Opens what this platform has minted, for introspection and revocation. */
 function openTokenVerifier({ configuration, directory, tokenProtection }: ServicesOptions): AccessTokenVerifier {
-	const { sealingKeys, decryptionKeys } = readTokenProtection(writeTokenProtection(tokenProtection));
 	return createAccessTokenVerifier({
 		issuer: configuration.issuer,
 		keys: () => directory.signingKeys.verificationKeys('token-signing'),
-		sealingKeys: () => sealingKeys,
-		decryptionKeys: () => decryptionKeys,
+		sealingKeys: () => tokenProtection.sealingKeys(),
+		decryptionKeys: () => tokenProtection.decryptionKeys(),
 		clock: systemClock,
 	});
 }

@@ -21,10 +21,10 @@ import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { namedToClients, type TrustAnchorIndex } from '../../domain/trust-anchor/trust-anchor-index.ts';
 import { ASSERTION_TYPE, createAssertionMinter } from '../../domain/token/assertion.ts';
+import { ProtectionKeyRing } from '../../domain/token/protection-key-ring.ts';
 import { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
 import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
-import { readTokenProtection } from '../../domain/token/token-protection-key.ts';
 import { createVerifiedTokenCache } from '../../domain/token/verified-token-cache.ts';
 import { type AccessTokenVerifier, createAccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
@@ -45,6 +45,7 @@ import type {
 	GatewayStart,
 	IntermediateSeen,
 	ListenerIdentity,
+	ProtectionKey,
 	TlsIdentity,
 } from './messages.ts';
 import { createGatewayContext, type DpopGuard } from '../../services/gateway/snapshot.ts';
@@ -59,6 +60,8 @@ export interface GatewayServer {
 	replaceIdentity(listener: ListenerIdentity, service: TlsIdentity): void;
 	/** Takes the private half of a key that will sign assertions. */
 	addAssertionKey(key: AssertionKey): void;
+	/** Takes a key that tokens will be opened with. */
+	addProtectionKey(key: ProtectionKey): void;
 	setTicketKeys(keys: Uint8Array): void;
 	/** Remembers an authority that another thread has seen below a trust anchor. */
 	rememberIntermediate(seen: IntermediateSeen): void;
@@ -92,6 +95,9 @@ export async function openGatewayServer(
 		assertionRing.add(kid, new Secret(privateKeyPem));
 	};
 	start.assertionKeys.forEach(addAssertionKey);
+	const protectionRing = new ProtectionKeyRing(directory.protectionKeys, systemClock);
+	const addProtectionKey = ({ purpose, text }: ProtectionKey): void => protectionRing.add(purpose, new Secret(text));
+	start.protectionKeys.forEach(addProtectionKey);
 	const audit = createMessageAuditSink(start.ledger);
 	const upstreams = createUpstreams(configuration.apis, start.rootCa, start.service);
 	const newRequestId = createRequestIds(systemRandom);
@@ -105,7 +111,7 @@ export async function openGatewayServer(
 			directory,
 			hosts: allowedHosts(servedNames(gateway), gateway.port),
 			namesOfOtherCertificates: new Set(gateway.certificates.flatMap(({ names }) => names)),
-			tokens: createTokenVerifier(start, directory),
+			tokens: createTokenVerifier(start, directory, protectionRing),
 			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
 				signer: () => assertionRing.signer(),
@@ -174,6 +180,7 @@ export async function openGatewayServer(
 	const sweep = setInterval(() => {
 		directory.forgetExpired(nowSeconds(systemClock));
 		assertionRing.forgetUnused();
+		protectionRing.forgetUnused();
 	}, SWEEP_MS);
 	sweep.unref();
 	return {
@@ -203,6 +210,7 @@ export async function openGatewayServer(
 		},
 		addAssertionKey,
 		rememberIntermediate: ({ anchorId, der }) => void trustAnchors.remember(anchorId, Buffer.from(der)),
+		addProtectionKey,
 		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
 		async close({ announceMs, graceMs }) {
 			clearInterval(sweep);
@@ -217,15 +225,18 @@ export async function openGatewayServer(
 	};
 }
 
-function createTokenVerifier(start: GatewayStart, directory: Directory): AccessTokenVerifier {
+function createTokenVerifier(
+	start: GatewayStart,
+	directory: Directory,
+	protection: ProtectionKeyRing,
+): AccessTokenVerifier {
 	const keys = directory.signingKeys.verificationKeys('token-signing');
-	const { sealingKeys, decryptionKeys } = readTokenProtection(start.tokenProtection);
 	return createVerifiedTokenCache({
 		verifier: createAccessTokenVerifier({
 			issuer: start.configuration.issuer,
 			keys: () => keys,
-			sealingKeys: () => sealingKeys,
-			decryptionKeys: () => decryptionKeys,
+			sealingKeys: () => protection.sealingKeys(),
+			decryptionKeys: () => protection.decryptionKeys(),
 			clock: systemClock,
 		}),
 		clock: systemClock,

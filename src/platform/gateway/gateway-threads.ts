@@ -11,6 +11,7 @@ import type {
 	GatewayStart,
 	IntermediateSeen,
 	ListenerIdentity,
+	ProtectionKey,
 	TlsIdentity,
 	ToGateway,
 } from './messages.ts';
@@ -53,6 +54,8 @@ export interface GatewayThreads {
 	replaceIdentity(listener: ListenerIdentity, service: TlsIdentity): void;
 	/** Hands the private half of a new key to all threads. Each has it before any change that is published later. */
 	addAssertionKey(key: AssertionKey): void;
+	/** The same for a key that encrypted or opaque tokens are opened with. */
+	addProtectionKey(key: ProtectionKey): void;
 	/** Lets all threads seal session tickets with these keys, before they hear of any later change. */
 	replaceTicketKeys(keys: Uint8Array): void;
 	/** Lets the threads finish what they serve. They go on to hear of every change until they have ended. */
@@ -148,10 +151,11 @@ class GatewayThreadPool implements GatewayThreads {
 	}
 
 	addAssertionKey(key: AssertionKey): void {
-		for (const thread of this.#threads) {
-			if (thread.state === 'serving' || thread.state === 'starting')
-				post(thread.worker, { kind: 'assertion-key', key });
-		}
+		this.#postToAll({ kind: 'assertion-key', key });
+	}
+
+	addProtectionKey(key: ProtectionKey): void {
+		this.#postToAll({ kind: 'protection-key', key });
 	}
 
 	async stop(times: ShutdownTimes): Promise<void> {

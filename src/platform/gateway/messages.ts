@@ -5,7 +5,7 @@ import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts'
 import type { Configuration, ShutdownTimes } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
-import type { TokenProtectionMessage } from '../../domain/token/token-protection-key.ts';
+import type { ProtectionPurpose } from '../../domain/token/protection-key.ts';
 import type { TrustAnchorId } from '../../kernel/ids.ts';
 import type { LogFields } from '../../kernel/log.ts';
 
@@ -22,6 +22,13 @@ export interface AssertionKey {
 	readonly kid: string;
 	/** PKCS#8 PEM. */
 	readonly privateKeyPem: string;
+}
+
+/** A key that hides what tokens say. */
+export interface ProtectionKey {
+	readonly purpose: ProtectionPurpose;
+	/** As the key store keeps it. */
+	readonly text: string;
 }
 
 /** What a listener shows: its own certificate, and those for further names. */
@@ -44,8 +51,8 @@ export interface GatewayStart {
 	readonly directory: DirectoryState;
 	/** Private halves of the keys that sign `Sallyport-Assertion`; the directory says which one signs. */
 	readonly assertionKeys: readonly AssertionKey[];
-	/** Keys that encrypted and opaque access tokens are opened with. */
-	readonly tokenProtection: TokenProtectionMessage;
+	/** Keys that encrypted and opaque access tokens are opened with; the directory says which ones count. */
+	readonly protectionKeys: readonly ProtectionKey[];
 	/** Key of the nonces that this gateway gives to DPoP clients. */
 	readonly dpopNonceKey: Uint8Array;
 	/** DPoP proofs that were used, shared by all gateway threads, and the second since which it remembers. */
@@ -80,6 +87,7 @@ export type ToGateway =
 	| { readonly kind: 'changes'; readonly changes: readonly NumberedChange[] }
 	| { readonly kind: 'identity'; readonly listener: ListenerIdentity; readonly service: TlsIdentity }
 	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
+	| { readonly kind: 'protection-key'; readonly key: ProtectionKey }
 	| { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
 	| { readonly kind: 'stop'; readonly times: ShutdownTimes };
 

@@ -43,6 +43,9 @@ async function handle(message: ToGateway): Promise<void> {
 		case 'intermediate':
 			server?.rememberIntermediate(message);
 			return;
+		case 'protection-key':
+			server?.addProtectionKey(message.key);
+			return;
 		case 'ticket-keys':
 			server?.setTicketKeys(message.keys);
 			return;

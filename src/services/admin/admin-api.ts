@@ -20,6 +20,7 @@ import { addRotationRoutes } from './routes/rotation-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
+import { addProtectionKeyRoutes } from './routes/protection-key-routes.ts';
 import { addSigningKeyRoutes } from './routes/signing-key-routes.ts';
 import { addSubscriptionRoutes } from './routes/subscription-routes.ts';
 import { addTrustAnchorRoutes } from './routes/trust-anchor-routes.ts';
@@ -51,6 +52,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addSubscriptionRoutes(router);
 	addTokenRoutes(router);
 	addSigningKeyRoutes(router);
+	addProtectionKeyRoutes(router);
 	addLedgerRoutes(router);
 	addDocument(router);
 	const allowedMethods = createAllowedMethods(app.routes);

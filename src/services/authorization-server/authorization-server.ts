@@ -17,8 +17,8 @@ import type { DetailRules } from '../../domain/token/decide-details.ts';
 import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
 import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
 import type { TokenSigner } from '../../domain/token/jwt.ts';
-import type { TokenProtectionKeys } from '../../domain/token/token-protection-key.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
+import type { CurrentProtectionKeys } from '../../domain/token/protection-key-ring.ts';
 import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';
 import type { SigningKeyRecord, SigningPurpose } from '../../domain/token/signing-key.ts';
 import { publicJwkSet } from '../../domain/token/signing-key-index.ts';
@@ -55,7 +55,7 @@ export interface AuthorizationServerDeps {
 	/** Signs answers of introspection, which have another type. */
 	readonly introspectionSigner: () => TokenSigner;
 	/** What encrypted and opaque tokens are written with. */
-	readonly tokenProtection: TokenProtectionKeys;
+	readonly tokenProtection: CurrentProtectionKeys;
 	/** Opens and verifies what this server has minted. */
 	readonly tokens: AccessTokenVerifier;
 	/** Internal services that may ask about tokens, and what the connection of a request shows of one. */

@@ -29,7 +29,8 @@ export function authenticateApiKey(text: string, exchange: Exchange, context: Ga
 	const client = directory.client(credential.clientId);
 	if (client === undefined || client.status !== 'active') return refused('client');
 	if (directory.partner(client.partnerId)?.status !== 'active') return refused('partner');
-	exchange.principal = { token: tokenFor(credential, route), client, credential, proof: 'api-key' };
+	const token = tokenFor(credential, route);
+	exchange.principal = { token, client, credential, proof: 'api-key', accessToken: undefined };
 	return undefined;
 }
 

@@ -80,7 +80,7 @@ function identify(exchange: Exchange, token: VerifiedToken, context: GatewayCont
 		credential.kind === 'anchored-certificate' && connection.certificate?.ok === true
 			? connection.certificate.value.anchored
 			: undefined;
-	exchange.principal = { token, client, credential, proof: proofOf(token), anchored };
+	exchange.principal = { token, client, credential, proof: proofOf(token), anchored, accessToken: token };
 	return judgePrincipal(exchange.principal, context);
 }
 

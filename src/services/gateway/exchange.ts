@@ -32,6 +32,8 @@ export interface Principal {
 	readonly proof: CallerProof;
 	/** Where `credential` is known by a name below an authority of the partner's own. */
 	readonly anchored?: AnchoredHolder | undefined;
+	/** The access token as it was verified; undefined for an API key. */
+	readonly accessToken: VerifiedToken | undefined;
 }
 
 /** How far the answer has come. */

@@ -3,7 +3,7 @@
 import type { VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
 import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
-import type { Fault } from '../../kernel/faults.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
 import { judgePrincipal } from './authenticate-client.ts';
 import { authorizeRequest } from './authorize-request.ts';
 import type { Exchange, Principal } from './exchange.ts';
@@ -14,10 +14,15 @@ export function rejudgeStreams(context: GatewayContext, changes: readonly Number
 	for (const { change } of changes) context.streams.rejudge(change, (exchange) => judgeStream(exchange, context));
 }
 
+const KEY_REVOKED = fault('token_revoked', 'Ask for a new access token.', { internal: 'key of the token' });
+
 function judgeStream(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const { certificate } = exchange.connection;
+	const principal = exchange.principal as Principal;
+	// SECURITY: a token dies with the key that it was made with, also where it has opened something. test/attack/open-streams.test.ts
+	if (principal.accessToken !== undefined && !context.tokens.isTrusted(principal.accessToken)) return KEY_REVOKED;
 	return (
-		judgePrincipal(exchange.principal as Principal, context) ??
+		judgePrincipal(principal, context) ??
 		(certificate?.ok === true ? judgeDates(certificate.value, context) : undefined) ??
 		authorizeRequest(exchange, context)
 	);

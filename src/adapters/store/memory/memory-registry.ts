@@ -35,8 +35,11 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 function createAggregateStores(
 	state: MemoryState,
 	enter: Enter,
-): Pick<Registry, 'partners' | 'clients' | 'credentials' | 'subscriptions' | 'operators' | 'signingKeys'> {
-	const { partners, clients, credentials, subscriptions, operators, signingKeys } = state;
+): Pick<
+	Registry,
+	'partners' | 'clients' | 'credentials' | 'subscriptions' | 'operators' | 'signingKeys' | 'protectionKeys'
+> {
+	const { partners, clients, credentials, subscriptions, operators, signingKeys, protectionKeys } = state;
 	return {
 		partners: {
 			...basics(partners, enter),
@@ -79,6 +82,10 @@ function createAggregateStores(
 		signingKeys: {
 			...basics(signingKeys, enter),
 			list: (purpose) => enter(() => signingKeys.select((key) => key.purpose === purpose)),
+		},
+		protectionKeys: {
+			...basics(protectionKeys, enter),
+			list: (purpose) => enter(() => protectionKeys.select((key) => key.purpose === purpose)),
 		},
 		operators: {
 			...basics(operators, enter),

@@ -12,6 +12,7 @@ import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { IdempotentAnswer } from '../../../domain/registry/idempotency-store.ts';
 import type { Operator } from '../../../domain/registry/operator-store.ts';
+import type { ProtectionKeyRecord } from '../../../domain/token/protection-key.ts';
 import type { SigningKeyRecord } from '../../../domain/token/signing-key.ts';
 import type { AnchorList, TrustAnchor } from '../../../domain/trust-anchor/trust-anchor.ts';
 import type { TokenRevocation } from '../../../domain/token/revocation-store.ts';
@@ -90,6 +91,7 @@ export function createMemoryState() {
 		eventCounter: { sequence: 0 },
 		compromisedKeys: new MemoryMap<string, CompromisedKey>(),
 		signingKeys,
+		protectionKeys: new MemoryTable<ProtectionKeyRecord>('protection_keys'),
 		revocations: new MemoryMap<string, TokenRevocation>(),
 		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),
 		answers: new MemoryMap<string, IdempotentAnswer>(),

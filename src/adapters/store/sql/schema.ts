@@ -96,6 +96,10 @@ interface EventRow {
 	body: string;
 }
 
+interface ProtectionKeyRow extends DocumentRow {
+	purpose: GeneratedAlways<string>;
+}
+
 interface SigningKeyRow extends DocumentRow {
 	purpose: GeneratedAlways<string>;
 }
@@ -190,6 +194,7 @@ export interface SqlSchema {
 	events: EventRow;
 	compromised_keys: CompromisedKeyRow;
 	signing_keys: SigningKeyRow;
+	protection_keys: ProtectionKeyRow;
 	token_revocations: TokenRevocationRow;
 	idempotent_answers: IdempotencyRow;
 	changes: ChangeRow;
@@ -213,7 +218,8 @@ export type DocumentTableName =
 	| 'rotations'
 	| 'trust_anchors'
 	| 'anchor_lists'
-	| 'signing_keys';
+	| 'signing_keys'
+	| 'protection_keys';
 
 /** Runs work in the transaction that is running already, or in one of its own. */
 export type Atomically = <T>(work: (database: Kysely<SqlSchema>) => Promise<T>) => Promise<T>;

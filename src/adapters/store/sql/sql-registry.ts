@@ -12,6 +12,8 @@ import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { SubscriptionStore } from '../../../domain/product/subscription-store.ts';
 import type { Operator, OperatorStore } from '../../../domain/registry/operator-store.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
+import type { ProtectionKeyRecord } from '../../../domain/token/protection-key.ts';
+import type { ProtectionKeyStore } from '../../../domain/token/protection-key-store.ts';
 import type { SigningKeyRecord } from '../../../domain/token/signing-key.ts';
 import type { SigningKeyStore } from '../../../domain/token/signing-key-store.ts';
 import { DocumentTable, type RegistryRecord } from './document-table.ts';
@@ -37,6 +39,7 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		enrolments: createEnrolmentStore(database),
 		subscriptions: createSubscriptionStore(database),
 		signingKeys: createSigningKeyStore(database),
+		protectionKeys: createProtectionKeyStore(database),
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
 		rotations: createSqlRotationStore(database),
@@ -127,6 +130,11 @@ function createSubscriptionStore(database: Kysely<SqlSchema>): SubscriptionStore
 
 function createSigningKeyStore(database: Kysely<SqlSchema>): SigningKeyStore {
 	const table = new DocumentTable<SigningKeyRecord, 'signing_keys'>(database, 'signing_keys');
+	return { ...basics(table), list: (purpose) => table.all([{ column: 'purpose', operator: '=', value: purpose }]) };
+}
+
+function createProtectionKeyStore(database: Kysely<SqlSchema>): ProtectionKeyStore {
+	const table = new DocumentTable<ProtectionKeyRecord, 'protection_keys'>(database, 'protection_keys');
 	return { ...basics(table), list: (purpose) => table.all([{ column: 'purpose', operator: '=', value: purpose }]) };
 }
 

@@ -3,6 +3,7 @@
 // document by SQLite itself. References are checked at commit, so that a transaction may write in any order.
 import type { Migration } from '../sql/migrate.ts';
 import { CERTIFICATE_LIFE, ENROLMENTS, REVOCATION_LISTS } from './certificate-migration.ts';
+import { PROTECTION_KEYS } from './protection-key-migration.ts';
 import { ROTATIONS_AND_EVENTS } from './rotation-migration.ts';
 import { TRUST_ANCHORS } from './trust-anchor-migration.ts';
 
@@ -125,4 +126,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	ROTATIONS_AND_EVENTS,
 	SIGNING_KEYS,
 	TRUST_ANCHORS,
+	PROTECTION_KEYS,
 ];
