@@ -30,7 +30,7 @@ import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
-import type { ListenerIdentity, TlsIdentity } from '../gateway/messages.ts';
+import type { TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
@@ -40,12 +40,11 @@ import { refuseForeignFolder } from './foreign-folder.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { watchKeys } from './key-watch.ts';
 import { provideLedgerKey } from './ledger-key.ts';
-import { createOwnCertificates } from './own-certificates.ts';
+import { createOwnIdentities } from './own-identities.ts';
 import { closePrivately, createPrivateListener, listenPrivately } from './private-listener.ts';
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
-import { withStaple } from '../pki/staple.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { openProtectionKeys } from './protection-keys.ts';
 import { openSigningKeys } from './signing-keys.ts';
@@ -246,12 +245,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	// Every gateway thread listens, and so do the authorization server, the admin API and the public listener.
 	const connectionsMax = connectionsPerListener(await readOpenFilesMax(), configuration.gatewayThreads + 3);
 	const { listeners } = configuration;
-	const ownCertificates = {
-		gateway: createOwnCertificates('gateway', listeners.gateway, systemClock, log),
-		authorizationServer: createOwnCertificates('authorizationServer', listeners.authorizationServer, systemClock, log),
-		admin: createOwnCertificates('admin', listeners.admin, systemClock, log),
-	};
-	let listener = await identityOf('gateway');
+	const own = createOwnIdentities({ identities, listeners, authorities, log });
+	let listener = await own.of('gateway');
 	let service = await provideServiceIdentity('gateway', identities);
 	let port = listeners.gateway.port;
 	const gateways = await startGatewayThreads(workers, {
@@ -356,7 +351,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		dpopNonceKey: dpopNonceKeys.authorizationServer,
 		keys,
 		connectionsMax,
-		identities: { authorizationServer: await identityOf('authorizationServer'), admin: await identityOf('admin') },
+		identities: { authorizationServer: await own.of('authorizationServer'), admin: await own.of('admin') },
 		log,
 	});
 	undo.push(() => services.close(AT_ONCE));
@@ -464,19 +459,8 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		});
 	}
 
-	async function identityOf(name: 'gateway' | 'authorizationServer' | 'admin'): Promise<ListenerIdentity> {
-		const own = ownCertificates[name];
-		const further = own.further();
-		const main = own.main();
-		if (main !== undefined) return { ...main, further };
-		const identity = await provideServerIdentity(name, listeners[name].names, identities);
-		const staplers = { ...identities, authorities: () => authorities.trusted('platform-issuing'), log };
-		return { ...(await withStaple(identity, staplers)), further };
-	}
-
 	async function rereadCertificates(): Promise<void> {
-		const changed = await Promise.all(Object.values(ownCertificates).map((own) => own.reread()));
-		if (!changed.includes(true)) return;
+		if (!(await own.reread())) return;
 		await renewIdentities();
 		log.info('a certificate was replaced by the one in its file');
 	}
@@ -489,12 +473,12 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 
 	async function renewIdentities(): Promise<void> {
 		try {
-			listener = await identityOf('gateway');
+			listener = await own.of('gateway');
 			service = await provideServiceIdentity('gateway', identities);
 			gateways.replaceIdentity(listener, service);
 			services.replaceIdentities({
-				authorizationServer: await identityOf('authorizationServer'),
-				admin: await identityOf('admin'),
+				authorizationServer: await own.of('authorizationServer'),
+				admin: await own.of('admin'),
 			});
 		} catch (thrown) {
 			log.error('the certificates of the platform could not be renewed', describeError(thrown));
