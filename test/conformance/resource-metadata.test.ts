@@ -145,7 +145,7 @@ test('check 11: challenges point at it where the client asked, and nowhere else'
 	assert.equal(missing?.status, 401);
 	assert.equal(
 		missing?.headers.get('www-authenticate'),
-		`Bearer resource_metadata="${URL_OF_IT}", DPoP algs="ES256 EdDSA PS256", resource_metadata="${URL_OF_IT}"`,
+		`Bearer resource_metadata="${URL_OF_IT}", DPoP algs="ES256 EdDSA Ed25519 PS256", resource_metadata="${URL_OF_IT}"`,
 	);
 	const invalid = await call('localhost', ['Authorization: Bearer x']);
 	assert.equal(
