@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CommandIo } from '../src/cli/command-io.ts';
-import type { Platform } from '../src/platform/control/platform.ts';
+import type { Platform } from '../src/platform/control/platform-options.ts';
 import { PortTaken } from '../src/platform/control/taken-port.ts';
 import { tryStart, untilAborted } from '../src/platform/control/run-start.ts';
 import type { Secret } from '../src/kernel/secret.ts';

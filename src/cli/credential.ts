@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type AdminOptions, readList, runAdminAction, segment, withAdminOptions, withLimit } from './admin-command.ts';
 import { REVOCATION_REASONS } from '../domain/certificate/revoke-credential.ts';
 import type { CommandIo } from './command-io.ts';
+import { credentialExternalCommands } from './credential-external.ts';
 import { credentialAddCommands } from './credential-add.ts';
 import { credentialRotateCommands } from './credential-rotate.ts';
 import { durationOf } from './duration-option.ts';
@@ -22,6 +23,7 @@ const COLUMNS = [
 export function credentialCommands(program: Command, io: CommandIo): void {
 	const credential = program.command('credential').description('what clients prove themselves with');
 	credentialAddCommands(credential, io);
+	credentialExternalCommands(credential, io);
 	credentialRotateCommands(credential, io);
 	withLimit(withAdminOptions(credential.command('list')))
 		.description('list credentials, oldest first')

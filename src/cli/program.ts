@@ -11,6 +11,7 @@ import { configCommands } from './config.ts';
 import { credentialCommands } from './credential.ts';
 import { enrolmentCommands } from './enrolment.ts';
 import { initCommand } from './init.ts';
+import { issuerCommands } from './issuer.ts';
 import { keyCommands } from './key.ts';
 import { partnerCommands } from './partner.ts';
 import { productCommands } from './product.ts';
@@ -57,6 +58,7 @@ Examples:
 	certificateCommands(program, io);
 	authorityCommands(program, io);
 	credentialCommands(program, io);
+	issuerCommands(program, io);
 	enrolmentCommands(program, io);
 	productCommands(program, io);
 	subscriptionCommands(program, io);

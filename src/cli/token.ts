@@ -10,12 +10,21 @@ export function tokenCommands(program: Command, io: CommandIo): void {
 	withAdminOptions(token.command('revoke'))
 		.description('revoke an access token, from the next request on')
 		.requiredOption('--jti <jti>', 'the jti of the token, as in its claims or in the ledger; never the token itself')
+		.option(
+			'--issuer <issuer>',
+			'the external issuer of the token, by name or `iss`; the jti is then what it calls the token',
+		)
 		.option('--expires-at <time>', 'when the token expires (RFC 3339); leave it out when in doubt')
-		.addHelpText('after', '\nExamples:\n  $ sallyport token revoke --jti 3q2-7wAAAAAAAAAAAAAAAA')
-		.action((options: AdminOptions & { jti: string; expiresAt?: string }) =>
+		.addHelpText(
+			'after',
+			'\nExamples:\n  $ sallyport token revoke --jti 3q2-7wAAAAAAAAAAAAAAAA\n' +
+				'  $ sallyport token revoke --issuer partner-login --jti trrtcc:0b2f6a1e-6f0c-4d0e-9d4e-2f3d5f0b7c11',
+		)
+		.action((options: AdminOptions & { jti: string; issuer?: string; expiresAt?: string }) =>
 			runAdminAction(io, options, async ({ client, output }) => {
+				const issuer = options.issuer === undefined ? undefined : { issuer: options.issuer };
 				const expiry = options.expiresAt === undefined ? undefined : { expiresAt: options.expiresAt };
-				const answer = await client.post('/token-revocations', { body: { jti: options.jti, ...expiry } });
+				const answer = await client.post('/token-revocations', { body: { jti: options.jti, ...issuer, ...expiry } });
 				printRecord(io, output, answer.body);
 			}),
 		);

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { corsSchema } from './cors-schema.ts';
 import { upstreamHttp2Schema } from './upstream-http2-schema.ts';
+import { acceptedIssuersSchema } from './issuer-schema.ts';
 import {
 	basePath,
 	byteSize,
@@ -288,6 +289,7 @@ export const apiSchema = z
 					'nothing. APIs with the same `resource` have the same format. A token in another format is refused, so a ' +
 					'change of it ends the tokens that live.',
 			),
+		issuers: acceptedIssuersSchema,
 		upstream,
 		cors: corsSchema,
 		masks: masks.default([]).describe('Masks of every operation of the API.'),

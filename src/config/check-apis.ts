@@ -4,6 +4,7 @@ import type { ApiVersion, OpenApiDocument, Upstream } from '../domain/api/api.ts
 import { isForbiddenUpstreamAddress } from '../domain/api/upstream-address.ts';
 import { parseIpAddress } from '../domain/certificate/host-name.ts';
 import { type ApiDocument, loadApiDocument } from './api-document.ts';
+import { acceptedIssuersOf } from './check-issuers.ts';
 import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';
 import type { PathStep } from './config-problem.ts';
 import type { ApiInput } from './configuration-schema.ts';
@@ -58,6 +59,7 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 		basePath,
 		resource,
 		tokenFormat: input.tokenFormat,
+		...externalIssuersOf(draft, name, input, resource),
 		document: contract.value,
 		...(input.documentationUrl === undefined ? undefined : { documentationUrl: input.documentationUrl }),
 		...corsOf(draft, path, input),
@@ -71,6 +73,17 @@ function corsOf(draft: Draft, path: readonly PathStep[], { cors }: ApiInput): Pi
 	if (cors === undefined) return {};
 	refuseRepeats(draft, [...path, 'cors', 'origins'], cors.origins);
 	return { cors: { origins: cors.origins, credentials: cors.credentials, maxAgeSeconds: cors.maxAge } };
+}
+
+/** The external issuers whose tokens the API takes; none when nothing is written. */
+function externalIssuersOf(
+	draft: Draft,
+	name: string,
+	input: ApiInput,
+	resource: string,
+): Pick<ApiVersion, 'externalIssuers'> {
+	const externalIssuers = acceptedIssuersOf(draft, name, input, resource);
+	return externalIssuers.length === 0 ? {} : { externalIssuers };
 }
 
 /** Compiles what the gateway is going to compile, so that a document that cannot be held to is found out here. */

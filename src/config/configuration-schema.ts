@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
+import { clientKeySetsSchema, issuersSchema } from './issuer-schema.ts';
 import { keysSchema } from './key-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
 import { signingKeysSchema } from './signing-keys-schema.ts';
@@ -194,6 +195,8 @@ export const configurationSchema = z
 		protectionKeys: protectionKeysSchema,
 		authorizationDetails: authorizationDetailsSchema,
 		resourceServers: resourceServersSchema,
+		issuers: issuersSchema,
+		clientKeySets: clientKeySetsSchema,
 		apis: z.record(apiName, apiSchema).describe('The APIs, by name. At most 200.'),
 		products: z.record(identifier('a product'), product).describe('The products, by name. At most 1000.'),
 		plans: z.record(identifier('a plan'), plan).describe('The plans, by name. At most 200.'),

@@ -3,6 +3,7 @@
 import type { ApiVersion } from '../domain/api/api.ts';
 import type { Profiles } from '../domain/certificate/profile.ts';
 import type { RenewalPolicy } from '../domain/certificate/renew-client-certificate.ts';
+import type { ExternalIssuer } from '../domain/issuer/external-issuer.ts';
 import type { ListenerProtection } from '../domain/network/listener-protection.ts';
 import type { SourcePolicy } from '../domain/network/source-throttle.ts';
 import type { AuthorizationDetailType } from '../domain/policy/authorization-detail.ts';
@@ -117,4 +118,8 @@ export interface Configuration {
 	readonly authorizationDetailTypes: readonly AuthorizationDetailType[];
 	/** Internal services that may ask about tokens. */
 	readonly resourceServers: readonly ResourceServer[];
+	/** Authorization servers of others whose access tokens some APIs take. */
+	readonly externalIssuers: readonly ExternalIssuer[];
+	/** How keys are fetched that clients publish at a URL. */
+	readonly clientKeySets: { readonly networks: readonly string[]; readonly ca?: string; readonly keptMs: number };
 }

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import { fail, ok, type Result } from '../kernel/result.ts';
 import { checkApis } from './check-apis.ts';
 import { checkCertificates } from './check-certificates.ts';
+import { checkClientKeySets, checkIssuers } from './check-issuers.ts';
 import { checkKeys } from './check-keys.ts';
 import { checkAuthorizationDetails } from './check-authorization-details.ts';
 import { checkListeners } from './check-listeners.ts';
@@ -87,6 +88,8 @@ export async function loadConfigurationText(
 	const sources = checkSources(draft);
 	const authorizationDetailTypes = checkAuthorizationDetails(draft, apis);
 	const resourceServers = await checkResourceServers(draft, apis);
+	const externalIssuers = await checkIssuers(draft, apis);
+	const clientKeySets = await checkClientKeySets(draft);
 	if (!problems.isEmpty || certificates === undefined) return fail(problems.list());
 
 	// Step 3: the result.
@@ -116,6 +119,8 @@ export async function loadConfigurationText(
 		plans,
 		authorizationDetailTypes,
 		resourceServers,
+		externalIssuers,
+		clientKeySets,
 	};
 	const digest = createHash('sha256')
 		.update(canonicalJson(content as unknown as JsonValue))

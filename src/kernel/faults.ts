@@ -114,6 +114,25 @@ export const FAULTS = {
 	},
 	credential_revoked: { owner: 'policy', status: 401, title: 'The credential was revoked', retry: 'after-change' },
 	client_disabled: { owner: 'policy', status: 401, title: 'The client is disabled', retry: 'after-change' },
+	// authenticateClient, for tokens of external issuers
+	client_not_linked: {
+		owner: 'policy',
+		status: 403,
+		title: 'The client of this token is not known here',
+		retry: 'after-change',
+	},
+	issuer_key_unknown: {
+		owner: 'client',
+		status: 503,
+		title: 'The key of this token is not known yet',
+		retry: 'later',
+	},
+	issuer_unavailable: {
+		owner: 'platform',
+		status: 503,
+		title: 'Tokens of this issuer cannot be verified now',
+		retry: 'later',
+	},
 	partner_suspended: { owner: 'policy', status: 403, title: 'The partner is suspended', retry: 'after-change' },
 	// authorizeRequest
 	subscription_missing: {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { type Registry, StoreConflict } from '../../domain/registry/registry.ts';
 import { checkAggregates } from './store-contract-aggregates.ts';
 import { checkFeedAndExpiry } from './store-contract-feed.ts';
+import { checkKeySetsAndLinks } from './store-contract-key-sets.ts';
 import { checkRotationsAndEvents } from './store-contract-rotation.ts';
 import { checkTrustAnchors } from './store-contract-trust-anchor.ts';
 import { type OpenStore, rejectsWithConflict } from './store-contract-support.ts';
@@ -16,6 +17,7 @@ export function checkStoreContract(name: string, openStore: OpenStore): void {
 		checkFeedAndExpiry(openStore));
 	describe(`${name}: rotations and events`, () => checkRotationsAndEvents(openStore));
 	describe(`${name}: trust anchors of partners`, () => checkTrustAnchors(openStore));
+	describe(`${name}: key sets and links`, () => checkKeySetsAndLinks(openStore));
 	describe(`${name}: transactions`, () => checkTransactions(openStore));
 }
 

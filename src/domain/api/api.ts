@@ -1,5 +1,6 @@
 // What is exposed: an API version with its contract, its upstream and its operations. Compiled from the
 // configuration; the gateway decides from it and nothing else.
+import type { AcceptedIssuer } from '../issuer/external-issuer.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { TokenFormat } from '../token/access-token.ts';
 
@@ -112,6 +113,8 @@ export interface ApiVersion {
 	readonly resource: string;
 	/** How access tokens for it are written; tokens in another format are refused. */
 	readonly tokenFormat: TokenFormat;
+	/** External issuers whose tokens it takes beside our own; absent = none. */
+	readonly externalIssuers?: readonly AcceptedIssuer[];
 	readonly document: OpenApiDocument;
 	/** Page for developers of partners. */
 	readonly documentationUrl?: string;

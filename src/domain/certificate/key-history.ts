@@ -1,7 +1,8 @@
 // Decides from its past whether a key may be certified, or registered by itself: one key serves one partner, and a key
 // that was compromised, here or anywhere else, never comes back.
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { PartnerId } from '../../kernel/ids.ts';
+import { type PartnerId, parseId } from '../../kernel/ids.ts';
+import type { Credential } from '../client/credential.ts';
 import type { Registry } from '../registry/registry.ts';
 
 /**
@@ -23,6 +24,7 @@ export async function judgeKeyHistory(
 	const earlier = [
 		...(await registry.certificates.listByPublicKey(publicKeyHash)),
 		...(await registry.credentials.listByPublicKey(publicKeyHash)),
+		...(await holdersOfKeySets(registry, publicKeyHash)),
 	];
 	for (const record of earlier) {
 		const internal = `the key is that of ${record.id}`;
@@ -35,4 +37,15 @@ export async function judgeKeyHistory(
 		}
 	}
 	return undefined;
+}
+
+/** The credentials at whose URL the key was found (`key-set`). */
+async function holdersOfKeySets(registry: Registry, publicKeyHash: string): Promise<readonly Credential[]> {
+	const found: Credential[] = [];
+	for (const owner of await registry.keySets.ownersOf(publicKeyHash)) {
+		const id = parseId('crd', owner);
+		const credential = id === undefined ? undefined : await registry.credentials.get(id);
+		if (credential !== undefined) found.push(credential);
+	}
+	return found;
 }

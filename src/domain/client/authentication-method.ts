@@ -22,7 +22,7 @@ export type SenderConstraint = (typeof SENDER_CONSTRAINTS)[number];
 const KINDS_BY_METHOD = {
 	tls_client_auth: ['certificate', 'anchored-certificate'],
 	self_signed_tls_client_auth: ['self-signed-certificate'],
-	private_key_jwt: ['public-key'],
+	private_key_jwt: ['public-key', 'key-set'],
 	client_secret_basic: ['client-secret'],
 	client_secret_post: ['client-secret'],
 } as const satisfies Record<AuthenticationMethod, readonly Credential['kind'][]>;
@@ -46,10 +46,10 @@ export function provesClient(client: AuthenticationChoice, kind: Credential['kin
 
 /**
  * Says whether a client has any use for credentials of this kind: to prove itself, or, for a certificate, to bind its
- * access tokens to. API keys are used beside access tokens, at the gateway.
+ * access tokens to. API keys and the tokens of external issuers are used at the gateway, beside tokens of ours.
  */
 export function hasUseFor(client: AuthenticationChoice, kind: Credential['kind']): boolean {
-	if (kind === 'api-key' || provesClient(client, kind)) return true;
+	if (kind === 'api-key' || kind === 'external-client' || provesClient(client, kind)) return true;
 	return client.senderConstraint === 'mtls' && CERTIFICATE_KINDS.has(kind);
 }
 

@@ -85,13 +85,39 @@ export interface ApiKeyCredential extends CredentialBase {
 	readonly limits: readonly LimitRule[];
 }
 
+/**
+ * The keys at a URL of the partner (`private_key_jwt` with `jwks_uri`). Which keys these are is fetched, and stands in no
+ * record: the partner changes them without us.
+ */
+export interface KeySetCredential extends CredentialBase {
+	readonly kind: 'key-set';
+	/** The one algorithm of assertions; keys for another one do not count. */
+	readonly algorithm: JwsAlgorithm;
+	/** https; unique among the active credentials of the client. */
+	readonly jwksUri: string;
+}
+
+/**
+ * A link: this client of an external issuer is this client of ours. Proven by an access token of that issuer, at the
+ * gateway. Unique among the active ones: one client there is one client here.
+ */
+export interface ExternalClientCredential extends CredentialBase {
+	readonly kind: 'external-client';
+	/** The `iss` of its tokens, byte for byte. */
+	readonly issuer: string;
+	/** The id of the client there, byte for byte. */
+	readonly externalClientId: string;
+}
+
 export type Credential =
 	| CertificateCredential
 	| AnchoredCertificateCredential
 	| SelfSignedCertificateCredential
 	| PublicKeyCredential
 	| ClientSecretCredential
-	| ApiKeyCredential;
+	| ApiKeyCredential
+	| KeySetCredential
+	| ExternalClientCredential;
 
 export type CredentialKind = Credential['kind'];
 

@@ -9,6 +9,7 @@ import {
 	type Credential,
 	type CredentialKind,
 	credentialEndMs,
+	type ExternalClientCredential,
 	type ThumbprintCredential,
 } from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
@@ -52,6 +53,8 @@ export class Directory {
 	/** Active ones by the name that is compared. */
 	readonly #anchoredByName = new Map<string, AnchoredCertificateCredential>();
 	readonly #apiKeysByHash = new Map<string, ApiKeyCredential>();
+	/** By issuer and id of the client there: the link that is active, or the last one that was. */
+	readonly #externalClients = new Map<string, ExternalClientCredential>();
 	/** The active credentials of each client, oldest first. Most clients have one or two. */
 	readonly #credentialsByClient = new Map<ClientId, readonly Credential[]>();
 	readonly #subscriptions = new Map<ClientId, Map<SubscriptionId, Subscription>>();
@@ -142,6 +145,11 @@ export class Directory {
 	/** The API key whose base64url SHA-256 this is; it may be revoked or over. */
 	apiKeyByHash(secretHash: string): ApiKeyCredential | undefined {
 		return this.#apiKeysByHash.get(secretHash);
+	}
+
+	/** What a client of an external issuer is linked to; it may be revoked or over. */
+	externalClient(issuer: string, externalClientId: string): ExternalClientCredential | undefined {
+		return this.#externalClients.get(`${issuer} ${externalClientId}`);
 	}
 
 	/** Active credentials of a client, oldest first; some may not have begun, or may be over. */
@@ -261,6 +269,7 @@ export class Directory {
 		}
 		if (credential.kind === 'anchored-certificate') this.#applyAnchored(credential);
 		if (credential.kind === 'api-key') this.#apiKeysByHash.set(credential.secretHash, credential);
+		if (credential.kind === 'external-client') this.#applyExternalClient(credential);
 		const before = this.#credentialsByClient.get(credential.clientId) ?? NONE;
 		const index = before.findIndex((one) => one.id === credential.id);
 		if (credential.status !== 'active') {
@@ -274,6 +283,15 @@ export class Directory {
 		if (status === 'active') this.#anchoredByName.set(name, credential);
 		// Another one may have the name by now.
 		else if (this.#anchoredByName.get(name)?.id === id) this.#anchoredByName.delete(name);
+	}
+
+	#applyExternalClient(link: ExternalClientCredential): void {
+		const key = `${link.issuer} ${link.externalClientId}`;
+		// INVARIANT: one that is revoked takes the place of no other, in whatever order the records come.
+		const before = this.#externalClients.get(key);
+		if (link.status === 'active' || before?.status !== 'active' || before.id === link.id) {
+			this.#externalClients.set(key, link);
+		}
 	}
 
 	#applyRevocation(revocation: TokenRevocation): void {

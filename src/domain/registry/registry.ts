@@ -3,6 +3,7 @@
 import type { CertificateStore } from '../certificate/certificate-store.ts';
 import type { CompromisedKeyStore } from '../certificate/compromised-key-store.ts';
 import type { EnrolmentStore } from '../certificate/enrolment-store.ts';
+import type { KeySetStore } from '../issuer/key-set-store.ts';
 import type { ClientStore } from '../client/client-store.ts';
 import type { RotationStore } from '../client/rotation-store.ts';
 import type { EventStore } from '../event/event-store.ts';
@@ -26,6 +27,7 @@ export interface Registry {
 	readonly certificates: CertificateStore;
 	readonly compromisedKeys: CompromisedKeyStore;
 	readonly enrolments: EnrolmentStore;
+	readonly keySets: KeySetStore;
 	readonly rotations: RotationStore;
 	readonly trustAnchors: TrustAnchorStore;
 	readonly anchorLists: AnchorListStore;

@@ -107,6 +107,8 @@ function writeConfirmation({ x5tS256, jkt }: TokenConfirmation): { readonly cnf?
 export interface VerifiedToken {
 	readonly jti: string;
 	readonly issuer: string;
+	/** The client as an external issuer names it; absent in a token of ours. */
+	readonly externalClientId?: string;
 	readonly format: TokenFormat;
 	/** The resources that the token is for; ours name exactly one. The caller compares byte for byte. */
 	readonly audiences: readonly string[];

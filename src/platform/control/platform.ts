@@ -14,7 +14,6 @@ import { createReplayTable } from '../../adapters/replay/shared-replay-guard.ts'
 import { renderKeyMetrics } from '../../adapters/telemetry/key-metrics.ts';
 import { createHandshakeCounts, renderHandshakeCounts } from '../../adapters/telemetry/handshake-metrics.ts';
 import { createSharedMetrics, renderRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
-import type { ConfigProblem } from '../../config/config-problem.ts';
 import type { Configuration } from '../../config/configuration.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
 import { loadOrCreateAuthorities } from '../../domain/certificate/authority.ts';
@@ -26,11 +25,9 @@ import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.t
 import { loadOrCreateDpopNonceKeys } from '../../domain/token/dpop-nonce.ts';
 import { provideFirstProtectionKeys } from '../../domain/token/protection-key-keeper.ts';
 import { nowSeconds, systemClock } from '../../kernel/clock.ts';
-import { describeError, type Log } from '../../kernel/log.ts';
+import { describeError } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
-import type { Secret } from '../../kernel/secret.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
-import type { TlsIdentity } from '../gateway/messages.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openStore } from '../store/open-store.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
@@ -38,6 +35,7 @@ import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { refuseForeignFolder } from './foreign-folder.ts';
 import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
+import { openKeySets } from './key-sets.ts';
 import { watchKeys } from './key-watch.ts';
 import { provideLedgerKey } from './ledger-key.ts';
 import { createOwnIdentities } from './own-identities.ts';
@@ -45,6 +43,8 @@ import { closePrivately, createPrivateListener, listenPrivately } from './privat
 import { createCertificateMetrics } from '../pki/certificate-metrics.ts';
 import type { PublicListener } from '../pki/open-public-listener.ts';
 import { revokeSuperseded } from '../pki/revoke-superseded.ts';
+import { ConfigurationRefused, type Platform, type PlatformOptions } from './platform-options.ts';
+import { createPlatformRecorder } from './record-platform.ts';
 import { rememberLedger } from './remember-ledger.ts';
 import { openProtectionKeys } from './protection-keys.ts';
 import { openSigningKeys } from './signing-keys.ts';
@@ -53,41 +53,6 @@ import { refuseTakenPorts } from './taken-port.ts';
 import { type IdentityDependencies, provideServerIdentity, provideServiceIdentity } from './server-identity.ts';
 import type { Services } from './services.ts';
 import { createTicketKeys } from './ticket-keys.ts';
-
-export interface PlatformOptions {
-	readonly configurationFile: string;
-	/** Folder of the platform's own files; made with mode 0700 when absent. */
-	readonly dataDirectory: string;
-	/** The key-encryption key from the environment (base64 of 32 bytes); undefined = a file in the data directory. */
-	readonly keyEncryptionKey: Secret | undefined;
-	/** Reads variables of the environment, for credentials of key services. Default: there are none. */
-	readonly readVariable?: (name: string) => string | undefined;
-	readonly log: Log;
-	/** Runs when everything answers, before `/readyz` says so. What it throws ends the start, and leaves nothing running. */
-	readonly prepare?: (platform: Platform) => Promise<void>;
-}
-
-export interface Platform {
-	readonly configuration: Configuration;
-	readonly warnings: readonly ConfigProblem[];
-	/** Root certificate of the platform, PEM: what clients and upstreams verify our certificates with. */
-	readonly rootCa: string;
-	isReady(): boolean;
-	/** Issues, or gives again, the TLS identity of an internal service on this machine. */
-	provideServerIdentity(name: string, names: readonly string[]): Promise<TlsIdentity>;
-	/** Stops taking requests, lets running ones end, writes everything down. Safe to call twice. */
-	stop(): Promise<void>;
-}
-
-/** Thrown when the configuration does not load; nothing was started. */
-export class ConfigurationRefused extends Error {
-	readonly problems: readonly ConfigProblem[];
-	constructor(problems: readonly ConfigProblem[]) {
-		super('the configuration does not load');
-		this.name = 'ConfigurationRefused';
-		this.problems = problems;
-	}
-}
 
 /** How what was started already ends when the start fails. */
 const AT_ONCE = { announceMs: 0, graceMs: 0 };
@@ -100,6 +65,7 @@ const IDENTITY_CHECK_MS = 6 * 3_600_000;
 /** How soon a certificate whose file was changed is shown. */
 const CERTIFICATE_REREAD_MS = 10_000;
 const SWEEP_MS = 60_000;
+const KEY_SETS_MS = 1000;
 /** What the key of each authority is for, as the configuration names it. The root always lies in the store. */
 const AUTHORITY_USE = {
 	root: 'root',
@@ -205,6 +171,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		log.error('the ledger has failed; nothing is permitted until it runs again', describeError(error)),
 	);
 	const audit = createMessageAuditSink(ledger.connect());
+	const recordPlatform = createPlatformRecorder(audit);
 	await store.revisions.record({
 		digest: configuration.digest,
 		source: configuration.source,
@@ -228,6 +195,14 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		log,
 	});
 	const protectionKeys = await openProtectionKeys({ ...protectionKeyKeeping, directory, audit, log });
+	const keySets = await openKeySets({
+		configuration,
+		registry: store.registry,
+		credentials: directory.credentials(),
+		audit,
+		clock: systemClock,
+		log,
+	});
 	const catalogue = createCatalogue(configuration.apis, configuration.products, configuration.plans);
 	const metrics = createSharedMetrics([...catalogue.operations.keys()], configuration.gatewayThreads);
 	const handshakes = createHandshakeCounts(configuration.gatewayThreads);
@@ -262,6 +237,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					directory: directory.state(),
 					assertionKeys: signingKeys.assertionKeys(),
 					protectionKeys: protectionKeys.keys(),
+					issuerKeys: keySets.issuerKeySets(),
 					dpopNonceKey: dpopNonceKeys.gateway.reveal(),
 					replays,
 					replaysSinceSeconds,
@@ -284,6 +260,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			port = listening;
 		},
 		onIntermediate: ({ anchorId, der }) => void directory.trustAnchors.remember(anchorId, Buffer.from(der)),
+		onIssuerKeysWanted: (issuer) => keySets.wantIssuer(issuer),
 		onDeath: (thread) => {
 			recordPlatform('platform.gateway-thread-died', { thread }).catch((thrown: unknown) => {
 				log.error('the end of a gateway thread could not be recorded', describeError(thrown));
@@ -291,6 +268,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		},
 	});
 	undo.push(() => gateways.stop(AT_ONCE));
+	keySets.onIssuerKeys((set) => gateways.replaceIssuerKeys(set));
 
 	// Step 5: the services of the control thread.
 	const publicListener = await openingPublic;
@@ -314,6 +292,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			const isAnchored = changes.some(({ change }) => change.kind === 'trust-anchor');
 			if (added.length > 0 || isAnchored) services.renewTrust();
 			await gateways.publish(changes);
+			await keySets.apply(changes);
 			// Everybody trusts them: from here on they sign.
 			for (const { name } of added) authorities.activate(name);
 			if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
@@ -350,6 +329,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		remoteSigningKeys,
 		dpopNonceKey: dpopNonceKeys.authorizationServer,
 		keys,
+		keySets,
 		connectionsMax,
 		identities: { authorizationServer: await own.of('authorizationServer'), admin: await own.of('admin') },
 		log,
@@ -367,7 +347,12 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		isPrepared && !isStopping && isStoreAlive && gateways.isServing() && audit.isAccepting();
 	const sourceTable = attachSourceThrottle(sources);
 	const { canSignTokens: canIssueTokens } = signingKeys;
-	const privateListener = createPrivateListener({ isReady, canIssueTokens, metrics: renderMetrics });
+	const privateListener = createPrivateListener({
+		isReady,
+		canIssueTokens,
+		details: () => keySets.unready(),
+		metrics: renderMetrics,
+	});
 	await listenPrivately(privateListener, listeners.private.host, listeners.private.port);
 	undo.push(() => closePrivately(privateListener));
 	const timers = [
@@ -382,6 +367,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void signingKeys.maintain(publisher);
 			void protectionKeys.maintain(publisher);
 		}, SWEEP_MS),
+		setInterval(() => keySets.run(), KEY_SETS_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 		setInterval(() => void rereadCertificates(), CERTIFICATE_REREAD_MS),
 	];
@@ -430,6 +416,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	await options.prepare?.(platform);
 	isPrepared = true;
 	void credentialJobs.run();
+	keySets.run();
 	log.info('the platform is ready', { 'server.port': gateways.port });
 	return platform;
 
@@ -442,6 +429,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			renderCredentialMetrics(directory.credentials(), systemClock.nowMs()),
 			certificateMetrics.render(),
 			services.renderMetrics(),
+			keySets.renderMetrics(),
 			publicListener?.renderMetrics() ?? '',
 		].join('');
 	}
@@ -483,15 +471,5 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		} catch (thrown) {
 			log.error('the certificates of the platform could not be renewed', describeError(thrown));
 		}
-	}
-
-	async function recordPlatform(type: string, facts: { readonly [name: string]: string | number }): Promise<void> {
-		await audit.recordDurable({
-			time: new Date(systemClock.nowMs()).toISOString(),
-			type,
-			actor: { system: 'platform' },
-			decision: 'permit',
-			facts,
-		});
 	}
 }

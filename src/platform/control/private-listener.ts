@@ -8,6 +8,8 @@ export interface PrivateListenerOptions {
 	/** True only when a token would be issued now. */
 	canIssueTokens(): boolean;
 	metrics(): string;
+	/** What is not served although the platform is ready, one line each. */
+	details?(): readonly string[];
 }
 
 /** Makes the server of the private listener. */
@@ -30,7 +32,7 @@ export function createPrivateListener(options: PrivateListenerOptions): Server {
 				send(200, 'alive\n');
 				return;
 			case '/readyz':
-				if (options.isReady()) send(200, 'ready\n');
+				if (options.isReady()) send(200, ['ready', ...(options.details?.() ?? [])].map((line) => `${line}\n`).join(''));
 				else send(503, 'not ready\n');
 				return;
 			case '/readyz/tokens':

@@ -7,7 +7,8 @@ import type { CommandIo } from '../../cli/command-io.ts';
 import { formatProblem } from '../../config/config-problem.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import { LedgerRefusedError } from '../ledger/start-ledger.ts';
-import { ConfigurationRefused, type Platform, startPlatform } from './platform.ts';
+import { startPlatform } from './platform.ts';
+import { ConfigurationRefused, type Platform } from './platform-options.ts';
 import { PortTaken } from './taken-port.ts';
 
 export interface StartCommand {

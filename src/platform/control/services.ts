@@ -45,6 +45,7 @@ import { describeError, type Log } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import { fail, unwrap } from '../../kernel/result.ts';
+import type { KeySets } from './key-sets.ts';
 import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
 import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
@@ -78,6 +79,8 @@ export interface ServicesOptions {
 	readonly remoteSigningKeys: RemoteSigningKeys;
 	readonly dpopNonceKey: Secret<Buffer>;
 	readonly keys: KeyStore;
+	/** Keys of external issuers, and of clients that publish them at a URL. */
+	readonly keySets: KeySets;
 	/** Most connections that each listener holds at once. */
 	readonly connectionsMax: number;
 	readonly identities: Identities;
@@ -167,6 +170,7 @@ function openAuthorizationServer(
 		isDpopNonceRequired: configuration.dpopNonce === 'required',
 		store: options.store,
 		publisher: options.publisher,
+		keySets: options.keySets.clientKeys,
 		usedProofs: options.usedProofs,
 		uses: options.uses,
 		tokenSigner: () => options.tokenRing.signer(),
@@ -256,6 +260,8 @@ function openAdminApi(
 ): Listener {
 	const { authorities, configuration } = options;
 	const api = createAdminApi({
+		issuers: configuration.externalIssuers,
+		keySetOf: (owner) => options.keySets.stateOf(owner),
 		store: options.store,
 		keys: options.keys,
 		remoteSigningKeys: options.remoteSigningKeys,

@@ -17,6 +17,8 @@ import { createClientCertificateVerifier } from '../../domain/certificate/verify
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { whereFrom } from '../../domain/network/request-origin.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
+import { type IssuerKeySet, IssuerKeys } from '../../domain/issuer/issuer-keys.ts';
+import { createFederatedVerifier } from '../../domain/issuer/verify-external-token.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { namedToClients, type TrustAnchorIndex } from '../../domain/trust-anchor/trust-anchor-index.ts';
@@ -36,7 +38,7 @@ import { unwrap } from '../../kernel/result.ts';
 import { type ShutdownTimes, servedNames } from '../../config/configuration.ts';
 import type { DownstreamRequest, DownstreamResponse } from '../../services/gateway/downstream.ts';
 import { STOPPING } from '../../services/gateway/open-streams.ts';
-import { rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
+import { rejudgeAllStreams, rejudgeStreams } from '../../services/gateway/rejudge-stream.ts';
 import { createGateway } from '../../services/gateway/gateway.ts';
 import { createRequestIds } from '../../kernel/request-id.ts';
 import type {
@@ -63,6 +65,8 @@ export interface GatewayServer {
 	/** Takes a key that tokens will be opened with. */
 	addProtectionKey(key: ProtectionKey): void;
 	setTicketKeys(keys: Uint8Array): void;
+	/** Takes the keys of an external issuer, in place of those that it had. */
+	replaceIssuerKeys(set: IssuerKeySet): void;
 	/** Remembers an authority that another thread has seen below a trust anchor. */
 	rememberIntermediate(seen: IntermediateSeen): void;
 	/** Says in every answer that the end is near, takes no more connections, lets requests end, hands the last entries over. */
@@ -98,6 +102,9 @@ export async function openGatewayServer(
 	const protectionRing = new ProtectionKeyRing(directory.protectionKeys, systemClock);
 	const addProtectionKey = ({ purpose, text }: ProtectionKey): void => protectionRing.add(purpose, new Secret(text));
 	start.protectionKeys.forEach(addProtectionKey);
+	const issuerKeys = new IssuerKeys(start.issuerKeys, systemClock, (issuer) =>
+		say({ kind: 'issuer-keys-wanted', issuer }),
+	);
 	const audit = createMessageAuditSink(start.ledger);
 	const upstreams = createUpstreams(configuration.apis, start.rootCa, start.service);
 	const newRequestId = createRequestIds(systemRandom);
@@ -111,7 +118,7 @@ export async function openGatewayServer(
 			directory,
 			hosts: allowedHosts(servedNames(gateway), gateway.port),
 			namesOfOtherCertificates: new Set(gateway.certificates.flatMap(({ names }) => names)),
-			tokens: createTokenVerifier(start, directory, protectionRing),
+			tokens: createTokenVerifier(start, directory, protectionRing, issuerKeys),
 			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
 				signer: () => assertionRing.signer(),
@@ -211,6 +218,10 @@ export async function openGatewayServer(
 		addAssertionKey,
 		rememberIntermediate: ({ anchorId, der }) => void trustAnchors.remember(anchorId, Buffer.from(der)),
 		addProtectionKey,
+		replaceIssuerKeys(set) {
+			issuerKeys.replace(set);
+			rejudgeAllStreams(context);
+		},
 		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
 		async close({ announceMs, graceMs }) {
 			clearInterval(sweep);
@@ -229,16 +240,20 @@ function createTokenVerifier(
 	start: GatewayStart,
 	directory: Directory,
 	protection: ProtectionKeyRing,
+	keysOfIssuers: IssuerKeys,
 ): AccessTokenVerifier {
 	const keys = directory.signingKeys.verificationKeys('token-signing');
+	const own = createAccessTokenVerifier({
+		issuer: start.configuration.issuer,
+		keys: () => keys,
+		sealingKeys: () => protection.sealingKeys(),
+		decryptionKeys: () => protection.decryptionKeys(),
+		clock: systemClock,
+	});
+	const { externalIssuers: issuers } = start.configuration;
+	const federated = { issuers, keys: keysOfIssuers, own, clock: systemClock };
 	return createVerifiedTokenCache({
-		verifier: createAccessTokenVerifier({
-			issuer: start.configuration.issuer,
-			keys: () => keys,
-			sealingKeys: () => protection.sealingKeys(),
-			decryptionKeys: () => protection.decryptionKeys(),
-			clock: systemClock,
-		}),
+		verifier: issuers.length === 0 ? own : createFederatedVerifier(federated),
 		clock: systemClock,
 		entriesMax: TOKENS_REMEMBERED_MAX,
 	});

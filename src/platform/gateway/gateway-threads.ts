@@ -4,6 +4,7 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { ShutdownTimes } from '../../config/configuration.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import type {
 	AssertionKey,
@@ -41,6 +42,8 @@ export interface GatewayThreadsOptions {
 	onListening(port: number): void;
 	/** Called with an authority that a thread has seen below a trust anchor; the other threads are told in any case. */
 	onIntermediate?(seen: IntermediateSeen): void;
+	/** Called when a thread has met a token of an external issuer whose key it does not have. */
+	onIssuerKeysWanted?(issuer: string): void;
 	/** Called when a thread has died and before it is started again. */
 	onDeath(index: number): void;
 }
@@ -58,6 +61,8 @@ export interface GatewayThreads {
 	addProtectionKey(key: ProtectionKey): void;
 	/** Lets all threads seal session tickets with these keys, before they hear of any later change. */
 	replaceTicketKeys(keys: Uint8Array): void;
+	/** Hands the keys of an external issuer to all threads, in place of those that they have. */
+	replaceIssuerKeys(set: IssuerKeySet): void;
 	/** Lets the threads finish what they serve. They go on to hear of every change until they have ended. */
 	stop(times: ShutdownTimes): Promise<void>;
 }
@@ -144,6 +149,10 @@ class GatewayThreadPool implements GatewayThreads {
 		this.#postToAll({ kind: 'ticket-keys', keys });
 	}
 
+	replaceIssuerKeys(set: IssuerKeySet): void {
+		this.#postToAll({ kind: 'issuer-keys', set });
+	}
+
 	#postToAll(message: ToGateway): void {
 		for (const thread of this.#threads) {
 			if (thread.state === 'serving' || thread.state === 'starting') post(thread.worker, message);
@@ -197,6 +206,9 @@ class GatewayThreadPool implements GatewayThreads {
 						return;
 					case 'stopped':
 						thread.onStopped?.();
+						return;
+					case 'issuer-keys-wanted':
+						this.#options.onIssuerKeysWanted?.(message.issuer);
 						return;
 					case 'failed':
 						reject(new Error(message.message));

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { Configuration, ShutdownTimes } from '../../config/configuration.ts';
+import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
 import type { ProtectionPurpose } from '../../domain/token/protection-key.ts';
@@ -53,6 +54,8 @@ export interface GatewayStart {
 	readonly assertionKeys: readonly AssertionKey[];
 	/** Keys that encrypted and opaque access tokens are opened with; the directory says which ones count. */
 	readonly protectionKeys: readonly ProtectionKey[];
+	/** Keys of external issuers. */
+	readonly issuerKeys: readonly IssuerKeySet[];
 	/** Key of the nonces that this gateway gives to DPoP clients. */
 	readonly dpopNonceKey: Uint8Array;
 	/** DPoP proofs that were used, shared by all gateway threads, and the second since which it remembers. */
@@ -89,6 +92,7 @@ export type ToGateway =
 	| { readonly kind: 'assertion-key'; readonly key: AssertionKey }
 	| { readonly kind: 'protection-key'; readonly key: ProtectionKey }
 	| { readonly kind: 'ticket-keys'; readonly keys: Uint8Array }
+	| { readonly kind: 'issuer-keys'; readonly set: IssuerKeySet }
 	| { readonly kind: 'stop'; readonly times: ShutdownTimes };
 
 export type FromGateway =
@@ -96,6 +100,8 @@ export type FromGateway =
 	| { readonly kind: 'listening'; readonly port: number; readonly sequence: number }
 	| { readonly kind: 'applied'; readonly sequence: number }
 	| { readonly kind: 'stopped' }
+	/** A key of this issuer is missing. */
+	| { readonly kind: 'issuer-keys-wanted'; readonly issuer: string }
 	| { readonly kind: 'failed'; readonly message: string }
 	| {
 			readonly kind: 'log';

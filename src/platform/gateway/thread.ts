@@ -22,6 +22,10 @@ port.on('message', (message: ToGateway) => {
 		server.setTicketKeys(message.keys);
 		return;
 	}
+	if (server !== undefined && message.kind === 'issuer-keys') {
+		server.replaceIssuerKeys(message.set);
+		return;
+	}
 	queue = queue.then(() => handle(message)).catch(fail);
 });
 
@@ -45,6 +49,9 @@ async function handle(message: ToGateway): Promise<void> {
 			return;
 		case 'protection-key':
 			server?.addProtectionKey(message.key);
+			return;
+		case 'issuer-keys':
+			server?.replaceIssuerKeys(message.set);
 			return;
 		case 'ticket-keys':
 			server?.setTicketKeys(message.keys);

@@ -17,6 +17,7 @@ import { addCredentialRoutes } from './routes/credential-routes.ts';
 import { addNewCredentialRoutes } from './routes/new-credential-routes.ts';
 import { addEnrolmentRoutes } from './routes/enrolment-routes.ts';
 import { addRotationRoutes } from './routes/rotation-routes.ts';
+import { addExternalRoutes } from './routes/external-routes.ts';
 import { addLedgerRoutes } from './routes/ledger-routes.ts';
 import { addPartnerRoutes } from './routes/partner-routes.ts';
 import { addProductRoutes } from './routes/product-routes.ts';
@@ -46,6 +47,7 @@ export function createAdminApi(deps: AdminDependencies): AdminApi {
 	addEnrolmentRoutes(router);
 	addCredentialRoutes(router);
 	addNewCredentialRoutes(router);
+	addExternalRoutes(router);
 	addRotationRoutes(router);
 	addTrustAnchorRoutes(router);
 	addProductRoutes(router);

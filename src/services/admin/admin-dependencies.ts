@@ -2,6 +2,8 @@
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Authorities, AuthoritySet } from '../../domain/certificate/authority.ts';
 import type { Profiles } from '../../domain/certificate/profile.ts';
+import type { ExternalIssuer } from '../../domain/issuer/external-issuer.ts';
+import type { KeySetState } from '../../domain/issuer/key-set-keeper.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { LedgerReader } from '../../domain/ledger/ledger-reader.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
@@ -22,6 +24,10 @@ export interface AdminDependencies {
 	/** Signing keys that lie elsewhere. Default: all keys are made here. */
 	readonly remoteSigningKeys?: RemoteSigningKeys;
 	readonly signingKeyPolicies: SigningKeyPolicies;
+	/** The external issuers of the running configuration. */
+	readonly issuers: readonly ExternalIssuer[];
+	/** How a key set stands that is fetched for an owner: an issuer, or a credential. */
+	readonly keySetOf: (owner: string) => KeySetState | undefined;
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
 	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare'>;

@@ -8,6 +8,7 @@ import { type Credential, credentialEndMs, isCredentialLive } from '../../domain
 import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { Attempt, FailureLimit } from '../../domain/client/failure-limit.ts';
+import type { ClientKeySets } from '../../domain/issuer/client-key-sets.ts';
 import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
@@ -20,7 +21,7 @@ import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Secret } from '../../kernel/secret.ts';
 import { type ConnectionProof, sourceNetwork } from './connection-proof.ts';
 import type { ClientEvidence } from './client-evidence.ts';
-import { proveClient, type ReadEvidence } from './prove-client.ts';
+import { findPublishedKey, proveClient, type ReadEvidence } from './prove-client.ts';
 
 /** A client that has proven who it is. */
 export interface AuthenticatedClient {
@@ -44,6 +45,8 @@ export interface AuthenticationDeps {
 	readonly issuer: string;
 	readonly directory: () => Directory;
 	readonly assertionKeys: AssertionKeys;
+	/** Keys that clients publish at a URL. */
+	readonly keySets: ClientKeySets;
 	readonly usedProofs: UsedProofs;
 	readonly failures: FailureLimit;
 	readonly uses: CredentialUses;
@@ -51,7 +54,10 @@ export interface AuthenticationDeps {
 	readonly resourceServers: ResourceServerIndex;
 }
 
-/** Authenticates the client of a request. Waits for nothing but the memory of used proofs. */
+/**
+ * Authenticates the client of a request. Waits for nothing but the memory of used proofs, and, where a client publishes its
+ * keys at a URL and one is missing, for these, a bounded time and not often.
+ */
 export async function authenticateClient(
 	evidence: ClientEvidence,
 	caller: ConnectionProof,
@@ -71,7 +77,8 @@ export async function authenticateClient(
 	// Step 1: who has failed too often is not looked at.
 	const waitSeconds = deps.failures.waitSeconds(attempt);
 	if (waitSeconds > 0) return { outcome: fail(tooManyFailures(waitSeconds)), claimed };
-	// Step 2: what is proven.
+	// Step 2: what is proven, with the keys that the client has published by now.
+	if (claim.assertion !== undefined) await learnKeys(claim.assertion, client, nowMs, deps);
 	const judged: Judged =
 		claim.refusal === undefined
 			? judge(claim, evidence.kind, caller, directory, nowMs, deps)
@@ -93,6 +100,23 @@ export async function authenticateClient(
 	deps.failures.recordSuccess(attempt);
 	deps.uses.note(proven.credential.id, nowMs);
 	return { outcome: ok(proven), claimed: { client: proven.client, credential: proven.credential } };
+}
+
+/** Lets the keys of the client be fetched, when none that is known may have signed the assertion. */
+async function learnKeys(
+	assertion: ClaimedAssertion,
+	client: Client | undefined,
+	nowMs: number,
+	{ directory, keySets }: AuthenticationDeps,
+): Promise<void> {
+	if (client?.authenticationMethod !== 'private_key_jwt') return;
+	const sets = directory().activeCredentialsOfKind(client.id, 'key-set');
+	if (sets.length === 0) return;
+	const registered = directory().activeCredentialsOfKind(client.id, 'public-key');
+	if (registered.some(({ keyId }) => assertion.keyId === undefined || keyId === assertion.keyId)) return;
+	if (findPublishedKey(assertion, client, { directory: directory(), keySets, nowMs }) !== undefined) return;
+	const usable = sets.filter((set) => set.algorithm === assertion.algorithm && isCredentialLive(set, nowMs));
+	await Promise.all(usable.flatMap((set) => keySets.fetchMissing(set) ?? []));
 }
 
 interface Claim {
@@ -226,7 +250,12 @@ function judge(
 		...(claim.assertion && { assertion: claim.assertion }),
 		...(claim.secret && { secret: claim.secret }),
 	};
-	const proof = proveClient(evidence, claim.client, { directory, keys: deps.assertionKeys, nowMs });
+	const proof = proveClient(evidence, claim.client, {
+		directory,
+		keys: deps.assertionKeys,
+		keySets: deps.keySets,
+		nowMs,
+	});
 	const { client } = claim;
 	if (!proof.ok || client === undefined) {
 		const { cause, credential } = proof.ok ? { cause: 'unknown client' } : proof.fault;

@@ -2,6 +2,7 @@
 // Trusts the platform for the TLS connection and the verdict on its certificate; decides everything else from the
 // registry as it is at that moment. RFC 6749 §4.4, RFC 8705 §2.1 and §3, RFC 8707, RFC 8414, RFC 9068.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ClientKeySets, NO_CLIENT_KEY_SETS } from '../../domain/issuer/client-key-sets.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
@@ -71,6 +72,8 @@ export interface AuthorizationServerDeps {
 	readonly publisher: ChangePublisher;
 	/** Shared by all servers that accept the same client assertions. */
 	readonly usedProofs: UsedProofs;
+	/** Keys that clients publish at a URL; none when absent. */
+	readonly keySets?: ClientKeySets;
 	/** Counts failed authentications; its own when absent. */
 	readonly failures?: FailureLimit;
 	/** Told which credentials are used. */
@@ -105,6 +108,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		issuer: deps.issuer,
 		directory: deps.directory,
 		assertionKeys: createAssertionKeys(deps.random),
+		keySets: deps.keySets ?? NO_CLIENT_KEY_SETS,
 		usedProofs: deps.usedProofs,
 		failures: deps.failures ?? new FailureLimit(deps.clock),
 		uses: deps.uses,

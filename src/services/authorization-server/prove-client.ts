@@ -1,14 +1,15 @@
 // How each method of client authentication is proven: which credential of the client the evidence belongs to. The table
 // is literal; there is no method beside those in it, and which row counts is chosen from the registration alone.
 // RFC 6749 §2.3, RFC 7523 §3, RFC 8705 §2.
-import { timingSafeEqual } from 'node:crypto';
+import { type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { AuthenticationMethod } from '../../domain/client/authentication-method.ts';
 import type { Client } from '../../domain/client/client.ts';
-import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
+import { type Credential, isCredentialLive, type KeySetCredential } from '../../domain/client/credential.ts';
 import {
 	type CertificateBoundCredential,
 	findCertificateCredential,
 } from '../../domain/client/find-certificate-credential.ts';
+import type { ClientKeySets } from '../../domain/issuer/client-key-sets.ts';
 import { hashSecretText } from '../../domain/client/secret-text.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
@@ -22,6 +23,7 @@ import type { ConnectionProof } from './connection-proof.ts';
 export interface ProofDeps {
 	readonly directory: Directory;
 	readonly keys: AssertionKeys;
+	readonly keySets: ClientKeySets;
 	readonly nowMs: number;
 }
 
@@ -92,9 +94,15 @@ function proveByCertificate(kinds: readonly CertificateBoundCredential['kind'][]
 function proveByAssertion(
 	{ assertion }: ReadEvidence,
 	client: Client | undefined,
-	{ directory, keys, nowMs }: ProofDeps,
+	deps: ProofDeps,
 ): Result<Credential, ProofRefusal> {
 	if (assertion === undefined) return refuse('no assertion');
+	const { directory, keys, nowMs } = deps;
+	const published = findPublishedKey(assertion, client, deps);
+	if (published !== undefined) {
+		const isSigned = isAssertionSignedBy(assertion, published.key);
+		return isSigned ? ok(published.credential) : refuse('signature', published.credential);
+	}
 	const registered = client === undefined ? [] : directory.activeCredentialsOfKind(client.id, 'public-key');
 	const live = registered.filter((credential) => isCredentialLive(credential, nowMs));
 	const named =
@@ -108,6 +116,28 @@ function proveByAssertion(
 	if (named === undefined) return refuse('unknown key');
 	if (!isUsable) return refuse('algorithm of another key', named);
 	return isSigned ? judgeLife(named, nowMs) : refuse('signature', named);
+}
+
+/**
+ * Finds the key of an assertion among those that the client publishes at a URL. A key that is registered by hand goes first,
+ * so that nothing at a URL can take its place.
+ */
+export function findPublishedKey(
+	{ keyId, algorithm }: ClaimedAssertion,
+	client: Client | undefined,
+	{ directory, keySets, nowMs }: Omit<ProofDeps, 'keys'>,
+): { readonly credential: KeySetCredential; readonly key: KeyObject } | undefined {
+	if (client === undefined || client.authenticationMethod !== 'private_key_jwt') return undefined;
+	const isRegistered = directory
+		.activeCredentialsOfKind(client.id, 'public-key')
+		.some((credential) => keyId === undefined || credential.keyId === keyId);
+	if (isRegistered) return undefined;
+	for (const credential of directory.activeCredentialsOfKind(client.id, 'key-set')) {
+		if (credential.algorithm !== algorithm || !isCredentialLive(credential, nowMs)) continue;
+		const key = keySets.find(credential, keyId);
+		if (key !== undefined) return { credential, key };
+	}
+	return undefined;
 }
 
 /** Compares with every live secret, and with one that nobody has, so that the time tells nothing. */

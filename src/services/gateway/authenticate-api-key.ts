@@ -30,7 +30,7 @@ export function authenticateApiKey(text: string, exchange: Exchange, context: Ga
 	if (client === undefined || client.status !== 'active') return refused('client');
 	if (directory.partner(client.partnerId)?.status !== 'active') return refused('partner');
 	const token = tokenFor(credential, route);
-	exchange.principal = { token, client, credential, proof: 'api-key', accessToken: undefined };
+	exchange.principal = { token, verified: undefined, client, credential, proof: 'api-key' };
 	return undefined;
 }
 

@@ -35,6 +35,8 @@ export interface GatewayRoute {
 	readonly contract: OperationContract;
 	/** Where the metadata of the API's resource is found. */
 	readonly metadata: ResourceMetadataPlace;
+	/** By external issuer whose tokens the API takes, the audiences that mean the API. */
+	readonly externalAudiences: ReadonlyMap<string, ReadonlySet<string>>;
 	/** Web pages that may call; undefined = none. */
 	readonly cors: CompiledCors | undefined;
 	/** Header fields (lower case) that the contract declares as parameters and that may travel. */
@@ -76,6 +78,7 @@ export function compileRoute(
 		retry: retryRule(operation.method, operation.audit),
 		contract: contract.value,
 		metadata: resourceMetadataPlace(api.resource),
+		externalAudiences: new Map(api.externalIssuers?.map(({ issuer, audiences }) => [issuer, new Set(audiences)]) ?? []),
 		cors: compileCors(api),
 		contractHeaders,
 		readTargetResources: (values) => readAll(targetReaders.value, values),

@@ -26,14 +26,14 @@ export type PrincipalToken = Pick<
 /** Whom the request speaks for, once it is authenticated. */
 export interface Principal {
 	readonly token: PrincipalToken;
+	/** The token as it was verified; undefined for an API key. */
+	readonly verified: VerifiedToken | undefined;
 	readonly client: Client;
 	readonly credential: Credential;
 	/** How it proved itself. */
 	readonly proof: CallerProof;
 	/** Where `credential` is known by a name below an authority of the partner's own. */
 	readonly anchored?: AnchoredHolder | undefined;
-	/** The access token as it was verified; undefined for an API key. */
-	readonly accessToken: VerifiedToken | undefined;
 }
 
 /** How far the answer has come. */

@@ -76,11 +76,12 @@ export class OpenStreams {
 	rejudge(change: RegistryChange, judge: (exchange: Exchange) => Fault | undefined): void {
 		if (this.#entries.size === 0) return;
 		const affected = this.#affectedBy(change);
-		if (affected === undefined) return;
-		for (const { stream } of affected) {
-			const reason = judge(stream.exchange);
-			if (reason !== undefined) stream.cut(reason);
-		}
+		if (affected !== undefined) cutRefused(affected, judge);
+	}
+
+	/** The same for every stream. */
+	rejudgeAll(judge: (exchange: Exchange) => Fault | undefined): void {
+		cutRefused(this.#entries.values(), judge);
 	}
 
 	/** Cuts everything that is open. */
@@ -106,6 +107,13 @@ export class OpenStreams {
 		for (const stream of this.#entries.keys()) {
 			if (now - stream.activityTick > stream.idleTimeoutMs) stream.cut(IDLE);
 		}
+	}
+}
+
+function cutRefused(entries: Iterable<Entry>, judge: (exchange: Exchange) => Fault | undefined): void {
+	for (const { stream } of entries) {
+		const reason = judge(stream.exchange);
+		if (reason !== undefined) stream.cut(reason);
 	}
 }
 

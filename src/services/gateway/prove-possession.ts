@@ -3,6 +3,7 @@
 // operation serves tokens that are not bound. What the token asks for is what is proven: nothing is chosen by the caller.
 import type { CallerProof } from '../../domain/api/api.ts';
 import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
+import type { Client } from '../../domain/client/client.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { DpopRefusal } from '../../domain/token/dpop-proof.ts';
 import { normalizeTargetUri } from '../../domain/token/dpop-target-uri.ts';
@@ -33,6 +34,14 @@ export function provePossession(exchange: Exchange, token: VerifiedToken, contex
 export function proofOf({ confirmation }: VerifiedToken): CallerProof {
 	if (confirmation.x5tS256 !== undefined) return 'mtls';
 	return confirmation.jkt === undefined ? 'bearer' : 'dpop';
+}
+
+/** SECURITY: a client that is registered with a binding has no token without it. test/attack/dpop.test.ts */
+export function judgeRegisteredBinding({ confirmation }: VerifiedToken, client: Client): Fault | undefined {
+	const { senderConstraint } = client;
+	const bound = senderConstraint === 'mtls' ? confirmation.x5tS256 : confirmation.jkt;
+	if (senderConstraint === 'none' || bound !== undefined) return undefined;
+	return fault('binding_missing', `Tokens of this client are bound by ${senderConstraint}. Ask for a new one.`);
 }
 
 function judgeProof(route: GatewayRoute, { confirmation }: VerifiedToken): Fault | undefined {

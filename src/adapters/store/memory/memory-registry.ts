@@ -1,10 +1,16 @@
 // The registry over the state in memory. Each call is one step of a transaction, or a transaction of its own.
-import { type Credential, credentialEndMs, type ThumbprintCredential } from '../../../domain/client/credential.ts';
+import {
+	type Credential,
+	credentialEndMs,
+	type ExternalClientCredential,
+	type ThumbprintCredential,
+} from '../../../domain/client/credential.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
 import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
 import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from './memory-certificate-store.ts';
+import { createMemoryKeySetStore } from './memory-key-set-store.ts';
 import { createMemoryAnchorListStore, createMemoryTrustAnchorStore } from './memory-trust-anchor-store.ts';
 import { createMemoryEventStore, createMemoryRotationStore } from './memory-rotation-store.ts';
 import type { MemoryState } from './memory-state.ts';
@@ -22,6 +28,7 @@ export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry
 		compromisedKeys: createMemoryCompromisedKeyStore(state, enter),
 		enrolments: createEnrolmentStore(state, enter),
 		credentialUses: createCredentialUseStore(state, enter),
+		keySets: createMemoryKeySetStore(state, enter),
 		rotations: createMemoryRotationStore(state, enter),
 		trustAnchors: createMemoryTrustAnchorStore(state, enter),
 		anchorLists: createMemoryAnchorListStore(state, enter),
@@ -53,6 +60,13 @@ function createAggregateStores(
 			...basics(credentials, enter),
 			findByThumbprint: (thumbprint) =>
 				enter(() => credentials.findByUnique(0, thumbprint) as ThumbprintCredential | undefined),
+			findExternalClient: (issuer, externalClientId) =>
+				enter(
+					() =>
+						credentials.findByUnique(3, `external ${issuer} ${externalClientId}`) as
+							| ExternalClientCredential
+							| undefined,
+				),
 			listByPublicKey: (hash) =>
 				enter(() => credentials.select((one) => 'publicKeyHash' in one && one.publicKeyHash === hash)),
 			listActive: (clientId, nowMs) =>

@@ -7,6 +7,7 @@ import type { CredentialUse } from '../../../domain/client/credential-use-store.
 import type { Credential } from '../../../domain/client/credential.ts';
 import type { Rotation } from '../../../domain/client/rotation.ts';
 import type { PlatformEvent } from '../../../domain/event/event.ts';
+import type { StoredKeySet } from '../../../domain/issuer/key-set-store.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import type { Subscription } from '../../../domain/product/subscription.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
@@ -50,6 +51,7 @@ export function createMemoryState() {
 				credential.kind === 'public-key' && credential.status === 'active'
 					? `${credential.clientId} ${credential.keyId}`
 					: undefined,
+			standsFor,
 		],
 		(credential) => {
 			ofClient(credential);
@@ -93,12 +95,20 @@ export function createMemoryState() {
 		signingKeys,
 		protectionKeys: new MemoryTable<ProtectionKeyRecord>('protection_keys'),
 		revocations: new MemoryMap<string, TokenRevocation>(),
+		keySets: new MemoryMap<string, StoredKeySet>(),
 		credentialUses: new MemoryMap<CredentialId, CredentialUse>(),
 		answers: new MemoryMap<string, IdempotentAnswer>(),
 		changes: new MemoryMap<number, RegistryChange>(),
 		/** The latest sequence of the change feed. */
 		counter: { sequence: 0 },
 	};
+}
+
+/** Whom only one active credential may stand for: a client of an external issuer, a URL of a client's keys. */
+function standsFor(credential: Credential): string | undefined {
+	if (credential.status !== 'active') return undefined;
+	if (credential.kind === 'external-client') return `external ${credential.issuer} ${credential.externalClientId}`;
+	return credential.kind === 'key-set' ? `keys ${credential.clientId} ${credential.jwksUri}` : undefined;
 }
 
 /** Throws when a record refers to one that does not exist: that is a mistake of the program, not a conflict. */

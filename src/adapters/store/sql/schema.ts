@@ -25,6 +25,21 @@ interface CredentialRow extends DocumentRow {
 	thumbprint: GeneratedAlways<string | null>;
 	public_key_hash: GeneratedAlways<string | null>;
 	trust_anchor_id: GeneratedAlways<string | null>;
+	/** Whom only one active credential may stand for. */
+	stands_for: GeneratedAlways<string | null>;
+}
+
+interface KeySetRow {
+	owner: string;
+	source: string;
+	/** JSON text of the keys. */
+	keys: string;
+	fetched_at_ms: number;
+}
+
+interface KeySetKeyRow {
+	owner: string;
+	public_key_hash: string;
 }
 
 interface CredentialUseRow {
@@ -184,6 +199,8 @@ export interface SqlSchema {
 	clients: ClientRow;
 	credentials: CredentialRow;
 	credential_uses: CredentialUseRow;
+	key_sets: KeySetRow;
+	key_set_keys: KeySetKeyRow;
 	certificates: CertificateRow;
 	subscriptions: SubscriptionRow;
 	operators: OperatorRow;

@@ -4,7 +4,7 @@ import type { Enrolment } from '../../../domain/certificate/enrolment.ts';
 import type { EnrolmentStore } from '../../../domain/certificate/enrolment-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { ClientStore } from '../../../domain/client/client-store.ts';
-import type { Credential, ThumbprintCredential } from '../../../domain/client/credential.ts';
+import type { Credential, ExternalClientCredential, ThumbprintCredential } from '../../../domain/client/credential.ts';
 import type { CredentialStore } from '../../../domain/client/credential-store.ts';
 import type { Partner } from '../../../domain/partner/partner.ts';
 import type { PartnerStore } from '../../../domain/partner/partner-store.ts';
@@ -24,6 +24,7 @@ import { createSqlCompromisedKeyStore } from './sql-compromised-key-store.ts';
 import { createSqlCredentialUseStore } from './sql-credential-use-store.ts';
 import { createSqlEventStore } from './sql-event-store.ts';
 import { createSqlIdempotencyStore } from './sql-idempotency-store.ts';
+import { createSqlKeySetStore } from './sql-key-set-store.ts';
 import { createSqlRevocationStore } from './sql-revocation-store.ts';
 import { createSqlRotationStore } from './sql-rotation-store.ts';
 import { createSqlAnchorListStore, createSqlTrustAnchorStore } from './sql-trust-anchor-store.ts';
@@ -42,6 +43,7 @@ export function createSqlRegistry(database: Kysely<SqlSchema>, atomically: Atomi
 		protectionKeys: createProtectionKeyStore(database),
 		operators: createOperatorStore(database),
 		credentialUses: createSqlCredentialUseStore(database),
+		keySets: createSqlKeySetStore(database, atomically),
 		rotations: createSqlRotationStore(database),
 		trustAnchors: createSqlTrustAnchorStore(database),
 		anchorLists: createSqlAnchorListStore(database),
@@ -72,6 +74,10 @@ function createCredentialStore(database: Kysely<SqlSchema>): CredentialStore {
 		// Only these kinds have a thumbprint.
 		findByThumbprint: async (thumbprint) =>
 			(await table.findBy('thumbprint', thumbprint)) as ThumbprintCredential | undefined,
+		findExternalClient: async (issuer, externalClientId) =>
+			(await table.findBy('stands_for', `external ${issuer} ${externalClientId}`)) as
+				| ExternalClientCredential
+				| undefined,
 		listByPublicKey: (publicKeyHash) => table.all([{ column: 'public_key_hash', operator: '=', value: publicKeyHash }]),
 		listActive: (clientId, nowMs) =>
 			table.all([

@@ -3,6 +3,7 @@
 // document by SQLite itself. References are checked at commit, so that a transaction may write in any order.
 import type { Migration } from '../sql/migrate.ts';
 import { CERTIFICATE_LIFE, ENROLMENTS, REVOCATION_LISTS } from './certificate-migration.ts';
+import { KEY_SETS_AND_LINKS } from './key-set-migration.ts';
 import { PROTECTION_KEYS } from './protection-key-migration.ts';
 import { ROTATIONS_AND_EVENTS } from './rotation-migration.ts';
 import { TRUST_ANCHORS } from './trust-anchor-migration.ts';
@@ -127,4 +128,5 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 	SIGNING_KEYS,
 	TRUST_ANCHORS,
 	PROTECTION_KEYS,
+	KEY_SETS_AND_LINKS,
 ];

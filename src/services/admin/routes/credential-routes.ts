@@ -1,6 +1,7 @@
 // Routes of credentials: listed, shown, revoked. How each kind is added is in new-credential-routes.ts.
 import { z } from '@hono/zod-openapi';
 import { revokeCredential } from '../../../domain/certificate/revoke-credential.ts';
+import type { Credential } from '../../../domain/client/credential.ts';
 import { fault } from '../../../kernel/faults.ts';
 import { fail, ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
@@ -11,12 +12,17 @@ import {
 	revocationInput,
 	writeCredential,
 } from '../wire/credential-wire.ts';
+import { writeKeySet } from '../wire/key-set-wire.ts';
 import { pageQuery, pageRequestOf, writePage } from '../wire/page-wire.ts';
 import { givenTimeSchema, idSchema } from '../wire/value-wire.ts';
 
 /** Adds the routes of credentials. */
 export function addCredentialRoutes(router: AdminRouter): void {
 	const { deps } = router;
+	const keySetOf = (credential: Credential) =>
+		credential.kind === 'key-set' && credential.status === 'active'
+			? { keySet: writeKeySet(deps.keySetOf(credential.id), deps.clock.nowMs()) }
+			: undefined;
 	addRead(router, {
 		path: '/credentials',
 		operationId: 'listCredentials',
@@ -38,7 +44,11 @@ export function addCredentialRoutes(router: AdminRouter): void {
 			const page = await deps.store.credentials.list(pageRequestOf(query), filter);
 			const uses = await deps.store.credentialUses.find(page.items.map(({ id }) => id));
 			const lastUsed = new Map(uses.map((use) => [use.credentialId, use.lastUsedAtMs]));
-			return ok(writePage(page, (credential) => writeCredential(credential, lastUsed.get(credential.id)), query));
+			const write = (credential: Credential) => ({
+				...writeCredential(credential, lastUsed.get(credential.id)),
+				...keySetOf(credential),
+			});
+			return ok(writePage(page, write, query));
 		},
 	});
 	addRead(router, {
@@ -54,7 +64,8 @@ export function addCredentialRoutes(router: AdminRouter): void {
 			const credential = await deps.store.credentials.get(params.credentialId);
 			if (credential === undefined) return fail(fault('not_found', 'There is no such credential.'));
 			const [use] = await deps.store.credentialUses.find([credential.id]);
-			return ok({ body: writeCredential(credential, use?.lastUsedAtMs), revision: credential.revision });
+			const body = { ...writeCredential(credential, use?.lastUsedAtMs), ...keySetOf(credential) };
+			return ok({ body, revision: credential.revision });
 		},
 	});
 	addCommand(router, {

@@ -1,5 +1,7 @@
 // Routes of token revocation: one access token by its jti, and every token that was issued before a moment.
 import { z } from '@hono/zod-openapi';
+import type { ExternalIssuer } from '../../../domain/issuer/external-issuer.ts';
+import { externalTokenName } from '../../../domain/issuer/verify-external-token.ts';
 import { revokeToken } from '../../../domain/token/revoke-token.ts';
 import { type CutScope, cutTokens, readTokenCut } from '../../../domain/token/token-cut.ts';
 import { fault } from '../../../kernel/faults.ts';
@@ -10,7 +12,19 @@ import { givenTimeSchema, timeSchema, writeTime } from '../wire/value-wire.ts';
 
 const tokenRevocationInput = z
 	.strictObject({
-		jti: z.string().min(1).max(128).openapi({ description: 'The `jti` of the access token; never the token itself.' }),
+		jti: z.string().min(1).max(512).openapi({
+			description: 'The `jti` of the access token, as the ledger names it; never the token itself.',
+		}),
+		issuer: z
+			.string()
+			.min(1)
+			.max(512)
+			.optional()
+			.openapi({
+				description:
+					'For a token of an external issuer: its name in the configuration, or its exact `iss`. `jti` is then what the ' +
+					'issuer calls the token (`jti`; `uti` for Entra).',
+			}),
 		expiresAt: givenTimeSchema.optional().openapi({
 			description:
 				'When the token expires (its `exp`). Absent: the longest lifetime that any token can have. A time before ' +
@@ -46,7 +60,12 @@ export function addTokenRoutes(router: AdminRouter): void {
 		auditType: 'token.revoked',
 		work: async (registry, { body }) => {
 			const expiresAtSeconds = body.expiresAt === undefined ? undefined : Math.ceil(Date.parse(body.expiresAt) / 1000);
-			const outcome = await revokeToken(registry, { jti: body.jti, expiresAtSeconds }, deps);
+			const jti = nameOfToken(body, deps.issuers);
+			if (jti === undefined) {
+				const errors = [{ pointer: '#/issuer', detail: 'must be an external issuer of the configuration' }];
+				return fail(fault('input_invalid', 'The token cannot be revoked as asked.', { members: { errors } }));
+			}
+			const outcome = await revokeToken(registry, { jti, expiresAtSeconds }, deps);
 			if (!outcome.ok) return outcome;
 			const { record, sequence } = outcome.value;
 			return ok({
@@ -60,6 +79,16 @@ export function addTokenRoutes(router: AdminRouter): void {
 			});
 		},
 	});
+}
+
+/** By which name the token is revoked here; undefined for an issuer that is not known. */
+function nameOfToken(
+	{ jti, issuer }: { readonly jti: string; readonly issuer?: string | undefined },
+	issuers: readonly ExternalIssuer[],
+): string | undefined {
+	if (issuer === undefined) return jti;
+	const known = issuers.find((one) => one.name === issuer || one.issuer === issuer);
+	return known && externalTokenName(known.issuer, jti);
 }
 
 const tokenCutInput = z

@@ -4,6 +4,7 @@ import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credentia
 import { OVERLAP_SECONDS_MAX } from '../../../domain/client/add-credential.ts';
 import { API_KEY_BOUNDS } from '../../../domain/client/add-api-key.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
+import { fetchedKeyFields } from './key-set-wire.ts';
 import { writeLife } from './life-wire.ts';
 import { pageSchema } from './page-wire.ts';
 import { idSchema, timeSchema, writeTime } from './value-wire.ts';
@@ -24,6 +25,8 @@ export const credentialSchema = z
 			'public-key',
 			'client-secret',
 			'api-key',
+			'key-set',
+			'external-client',
 		]),
 		status: z.enum(['active', 'held', 'revoked']),
 		certificateId: idSchema('crt', 'The certificate.').optional(),
@@ -34,6 +37,7 @@ export const credentialSchema = z
 		algorithm: algorithmSchema.optional().openapi({ description: 'The one algorithm of its client assertions.' }),
 		keyId: z.string().optional().openapi({ description: 'The `kid` by which client assertions name it.' }),
 		jwk: z.record(z.string(), z.string()).optional().openapi({ description: 'The public key.' }),
+		...fetchedKeyFields,
 		prefix: z.string().optional().openapi({ description: 'The first characters of the API key.' }),
 		allowedAddresses: z.array(z.string()).optional().openapi({ description: 'Where the API key is accepted from.' }),
 		limits: z
@@ -171,6 +175,10 @@ function writeKind(credential: Credential): Partial<z.infer<typeof credentialSch
 			return { thumbprint: credential.thumbprint };
 		case 'public-key':
 			return { algorithm: credential.algorithm, keyId: credential.keyId, jwk: { ...credential.jwk } };
+		case 'key-set':
+			return { algorithm: credential.algorithm, jwksUri: credential.jwksUri };
+		case 'external-client':
+			return { issuer: credential.issuer, externalClientId: credential.externalClientId };
 		case 'client-secret':
 			return {};
 		case 'api-key':

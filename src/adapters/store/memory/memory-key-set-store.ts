@@ -1,0 +1,23 @@
+// Fetched key sets in memory.
+import type { KeySetStore } from '../../../domain/issuer/key-set-store.ts';
+import type { Enter } from './memory-registry.ts';
+import type { MemoryState } from './memory-state.ts';
+import { frozenCopy } from './memory-table.ts';
+
+/** Makes the store of fetched key sets. */
+export function createMemoryKeySetStore({ keySets }: MemoryState, enter: Enter): KeySetStore {
+	return {
+		get: (owner) => enter(() => keySets.get(owner)),
+		put: (set) => enter((transaction) => keySets.set(transaction, set.owner, frozenCopy(set))),
+		delete: (owner) => enter((transaction) => keySets.deleteWhere(transaction, (_, at) => at === owner)),
+		ownersOf: (publicKeyHash) =>
+			enter(() =>
+				keySets
+					.entries()
+					.filter(([, { keys }]) => keys.some((key) => key.publicKeyHash === publicKeyHash))
+					.map(([owner]) => owner)
+					.toArray()
+					.sort(),
+			),
+	};
+}

@@ -1,0 +1,43 @@
+// Judges a principal that has proven who it is by the records as they are now: nothing of it is remembered from one request
+// to the next, and what stays open is judged again when a record changes.
+import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
+import type { Principal } from './exchange.ts';
+import type { GatewayContext } from './snapshot.ts';
+
+/**
+ * Judges whether a principal that has proven who it is may still act, from the records as they are now. For requests,
+ * and for what stays open after them: a stream is judged again when a record changes.
+ */
+export function judgePrincipal({ token, ...as }: Principal, context: GatewayContext): Fault | undefined {
+	const { directory } = context;
+	const client = directory.client(as.client.id);
+	if (directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
+	const nowMs = context.clock.nowMs();
+	const dead = judgeCredential(directory.credential(as.credential.id), nowMs);
+	if (dead !== undefined) return dead;
+	const refused = as.anchored && directory.trustAnchors.judgeStatus(as.anchored, nowMs);
+	if (refused !== undefined) return refused;
+	// SECURITY: a token dies with the credential that asked for it, also when that is not the one of this connection.
+	// test/attack/authorization.test.ts
+	if (token.credentialId !== undefined && token.credentialId !== as.credential.id) {
+		const over = judgeCredential(directory.credential(token.credentialId), nowMs);
+		if (over !== undefined) return over;
+	}
+	if (client?.status !== 'active')
+		return fault('client_disabled', 'Ask the provider of this API to enable the client.');
+	if (token.issuedAtSeconds < directory.tokensNotBeforeSeconds(client))
+		return fault('token_revoked', 'Ask for a new access token.');
+	if (directory.partner(client.partnerId)?.status !== 'active') {
+		return fault('partner_suspended', 'Access is suspended. Talk to the provider of this API.');
+	}
+	return undefined;
+}
+
+function judgeCredential(credential: Credential | undefined, nowMs: number): Fault | undefined {
+	if (credential !== undefined && isCredentialLive(credential, nowMs)) return undefined;
+	if (credential?.status === 'held') {
+		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
+	}
+	return fault('credential_revoked', 'Use another credential of the client, or ask for a new one.');
+}
