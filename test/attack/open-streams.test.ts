@@ -144,6 +144,16 @@ for (const { what, reason, change } of REVOCATIONS) {
 	});
 }
 
+test('every stream is cut whose token was signed by a key that is revoked', async () => {
+	const { record } = files.gateway.tokenKey;
+	const stream = await openStream(other);
+	files.gateway.apply({ kind: 'signing-key', record: { ...record, revokedAtMs: Date.now() } });
+	assert.equal(files.gateway.streams.size, 0, 'cut before the change is confirmed');
+	await Promise.all([stream.serviceLost, stream.partnerLost]);
+	assert.equal((await files.entry('download')).reason, 'token_revoked');
+	files.gateway.apply({ kind: 'signing-key', record });
+});
+
 test('a gateway that stops says so in the entries of the streams that it ends', async () => {
 	const stream = await openStream(other);
 	files.gateway.streams.cutAll(STOPPING);

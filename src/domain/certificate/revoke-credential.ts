@@ -73,6 +73,12 @@ export async function revokeCredential(
 				? credential.publicKeyHash
 				: undefined;
 	if (command.reason === 'key-compromise' && publicKeyHash !== undefined) await barKey(registry, publicKeyHash, clock);
+	if (command.reason === 'key-compromise' && credential.kind === 'key-set') {
+		// Which of them others know is not known: none of the keys at the URL comes back.
+		for (const key of (await registry.keySets.get(credential.id))?.keys ?? []) {
+			await barKey(registry, key.publicKeyHash, clock);
+		}
+	}
 	await registry.changes.append({ kind: 'credential', record: revoked });
 	await settleRotation(registry, revoked.id, { clock });
 	return ok({ credential: revoked, sequence: await registry.changes.latest() });

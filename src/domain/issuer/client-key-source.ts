@@ -7,7 +7,7 @@ import { credentialEndMs, type KeySetCredential } from '../client/credential.ts'
 import { parseRegistrableKey } from '../client/public-jwk.ts';
 import type { OutgoingFetch } from '../network/outgoing-fetch.ts';
 import type { RegistryStore } from '../registry/registry.ts';
-import type { FetchedKey, KeyJudge } from './key-set.ts';
+import { acceptStored, type FetchedKey, type KeyJudge } from './key-set.ts';
 import type { KeySource, RetrievedKeySet } from './key-set-keeper.ts';
 import { retrieveKeySet } from './retrieve-keys.ts';
 
@@ -32,7 +32,7 @@ export function clientKeySource(credential: KeySetCredential, deps: ClientKeySou
 			const retrieved = await retrieveKeySet(credential.jwksUri, judge, deps.fetch);
 			return retrieved.ok ? judgeHistories(retrieved.value, credential, deps.registry) : retrieved;
 		},
-		accept: (stored) => stored.filter(({ algorithm }) => algorithm === credential.algorithm),
+		accept: (stored) => acceptStored(stored, judge),
 	};
 }
 

@@ -57,12 +57,17 @@ export class IssuerKeys {
 		for (const set of sets) this.replace(set);
 	}
 
-	/** Takes the keys of one issuer in place of those that it had. What is not in the set any more is forgotten. */
-	replace({ issuer, keys, goodUntilMs, triedAtMs }: IssuerKeySet): void {
+	/**
+	 * Takes the keys of one issuer in place of those that it had. What is not in the set any more is forgotten. Gives whether
+	 * tokens that were good may not be any more.
+	 */
+	replace({ issuer, keys, goodUntilMs, triedAtMs }: IssuerKeySet): boolean {
 		const byKid = new Map(keys.map((key) => [key.kid, openKey(key)]));
 		const ids = new Set([...byKid.values()].map(({ id }) => id));
-		const askedAtMs = this.#issuers.get(issuer)?.askedAtMs ?? 0;
+		const before = this.#issuers.get(issuer);
+		const askedAtMs = before?.askedAtMs ?? 0;
 		this.#issuers.set(issuer, { byKid, ids, goodUntilMs, triedAtMs, askedAtMs });
+		return this.#clock.nowMs() >= goodUntilMs || before?.ids.isSubsetOf(ids) === false;
 	}
 
 	/**

@@ -178,7 +178,7 @@ test('what comes for a set that was given up meanwhile is nobody’s, and a set 
 			}),
 	);
 	const fetching = world.keeper.want(OWNER);
-	await world.keeper.remove(OWNER);
+	world.keeper.remove(OWNER);
 	release();
 	await fetching;
 	assert.deepEqual([world.keeper.state(OWNER), await world.store.get(OWNER), world.told], [undefined, undefined, []]);

@@ -97,9 +97,9 @@ export class KeySetKeeper {
 		if (isUsable) this.#deps.onChange(state, before, []);
 	}
 
-	/** Gives a set up, and forgets what was stored of it. */
-	async remove(owner: string): Promise<void> {
-		if (this.#entries.delete(owner)) await this.#deps.store.delete(owner);
+	/** Gives a set up. What was stored of it stays: whose a key was is part of its history. */
+	remove(owner: string): void {
+		this.#entries.delete(owner);
 	}
 
 	state(owner: string): KeySetState | undefined {

@@ -17,7 +17,6 @@ export interface KeySetStore {
 	get(owner: string): Promise<StoredKeySet | undefined>;
 	/** Replaces the set of its owner. */
 	put(set: StoredKeySet): Promise<void>;
-	delete(owner: string): Promise<void>;
 	/** Owners whose latest set holds this key (`publicKeyHash`), in order. */
 	ownersOf(publicKeyHash: string): Promise<readonly string[]>;
 }

@@ -58,6 +58,14 @@ export function readKeySet(body: Uint8Array, judge: KeyJudge): Result<ReadKeySet
 	return ok({ keys: [...keys.values()], leftOut: [...leftOut] });
 }
 
+/** Gives those of the keys that were stored which a judge would take today. */
+export function acceptStored(stored: readonly FetchedKey[], judge: KeyJudge): readonly FetchedKey[] {
+	return stored.flatMap(({ kid, algorithm, jwk }) => {
+		const judged = judge({ ...jwk, kid, alg: algorithm });
+		return judged.ok ? [judged.value] : [];
+	});
+}
+
 /**
  * Makes the judge of keys that an issuer signs with. A key that names no algorithm has the one that is configured for its
  * type; where two would do, it has none: the token must never be the one to choose.

@@ -8,13 +8,14 @@ import { type ClientKeySets, createClientKeySets } from '../../domain/issuer/cli
 import { clientKeySource } from '../../domain/issuer/client-key-source.ts';
 import { type ExternalIssuer, issuerOwner } from '../../domain/issuer/external-issuer.ts';
 import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
+import { acceptStored } from '../../domain/issuer/key-set.ts';
 import {
 	KeySetKeeper,
 	type KeySetKeeperDeps,
 	type KeySetState,
 	type KeySource,
 } from '../../domain/issuer/key-set-keeper.ts';
-import { retrieveIssuerKeys } from '../../domain/issuer/retrieve-keys.ts';
+import { judgeOf, retrieveIssuerKeys } from '../../domain/issuer/retrieve-keys.ts';
 import { ipSetOf } from '../../domain/network/ip-set.ts';
 import type { OutgoingFetch } from '../../domain/network/outgoing-fetch.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
@@ -94,7 +95,7 @@ export async function openKeySets(options: KeySetsOptions): Promise<KeySets> {
 				if (change.kind !== 'credential' || change.record.kind !== 'key-set') continue;
 				const { record } = change;
 				try {
-					if (record.status !== 'active') await clientKeeper.remove(record.id);
+					if (record.status !== 'active') clientKeeper.remove(record.id);
 					// Also one that has changed: its end may be another one now.
 					else await take(record);
 				} catch (thrown) {
@@ -120,7 +121,7 @@ function issuerSource(issuer: ExternalIssuer, fetch: OutgoingFetch): KeySource {
 		source: 'jwksUri' in issuer.keys ? issuer.keys.jwksUri : issuer.keys.discoveryUri,
 		keptMs: issuer.keysKeptMs,
 		retrieve: () => retrieveIssuerKeys(issuer, fetch),
-		accept: (stored) => stored.filter(({ algorithm }) => issuer.algorithms.includes(algorithm)),
+		accept: (stored) => acceptStored(stored, judgeOf(issuer)),
 	};
 }
 

@@ -219,8 +219,7 @@ export async function openGatewayServer(
 		rememberIntermediate: ({ anchorId, der }) => void trustAnchors.remember(anchorId, Buffer.from(der)),
 		addProtectionKey,
 		replaceIssuerKeys(set) {
-			issuerKeys.replace(set);
-			rejudgeAllStreams(context);
+			if (issuerKeys.replace(set)) rejudgeAllStreams(context);
 		},
 		setTicketKeys: (keys) => listener.setTicketKeys(Buffer.from(keys)),
 		async close({ announceMs, graceMs }) {

@@ -78,7 +78,9 @@ export async function authenticateClient(
 	const waitSeconds = deps.failures.waitSeconds(attempt);
 	if (waitSeconds > 0) return { outcome: fail(tooManyFailures(waitSeconds)), claimed };
 	// Step 2: what is proven, with the keys that the client has published by now.
-	if (claim.assertion !== undefined) await learnKeys(claim.assertion, client, nowMs, deps);
+	if (claim.assertion !== undefined && claim.refusal === undefined) {
+		await learnKeys(claim.assertion, client, nowMs, deps);
+	}
 	const judged: Judged =
 		claim.refusal === undefined
 			? judge(claim, evidence.kind, caller, directory, nowMs, deps)

@@ -5,6 +5,8 @@ import type { KeyObject } from 'node:crypto';
 import { test } from 'node:test';
 import { openMemoryStore } from '../../../src/adapters/store/memory/open-memory-store.ts';
 import { barKey } from '../../../src/domain/certificate/bar-key.ts';
+import { judgeKeyHistory } from '../../../src/domain/certificate/key-history.ts';
+import { revokeCredential } from '../../../src/domain/certificate/revoke-credential.ts';
 import type { KeySetCredential } from '../../../src/domain/client/credential.ts';
 import { createClientKeySets } from '../../../src/domain/issuer/client-key-sets.ts';
 import { clientKeySource } from '../../../src/domain/issuer/client-key-source.ts';
@@ -263,6 +265,20 @@ test('a credential that is revoked, over, or of a client with another method let
 		const method = { authenticationMethod: 'tls_client_auth' } as const;
 		keys.world.change({ kind: 'client', record: { ...keys.member.client, ...method } });
 		assert.equal(await keys.askBy(one), 401);
+	});
+});
+
+test('a credential that is revoked as compromised takes all keys at its URL with it, also for other credentials', async () => {
+	await withKeys(async (keys) => {
+		const one = keyPair('one');
+		keys.publish(jwkOf(one));
+		await keys.refresh();
+		const hash = keys.keeper.state(keys.keySet.id)?.keys[0]?.publicKeyHash ?? '';
+		const command = { credentialId: keys.keySet.id, reason: 'key-compromise' } as const;
+		await keys.store.transaction((registry) => revokeCredential(registry, command, { clock }));
+		assert.ok((await keys.store.compromisedKeys.find(hash)) !== undefined);
+		const refusal = await judgeKeyHistory(keys.store, keys.member.partner.id, hash, 'key_rejected');
+		assert.equal(refusal?.code, 'key_rejected');
 	});
 });
 

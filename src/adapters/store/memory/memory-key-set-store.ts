@@ -9,7 +9,6 @@ export function createMemoryKeySetStore({ keySets }: MemoryState, enter: Enter):
 	return {
 		get: (owner) => enter(() => keySets.get(owner)),
 		put: (set) => enter((transaction) => keySets.set(transaction, set.owner, frozenCopy(set))),
-		delete: (owner) => enter((transaction) => keySets.deleteWhere(transaction, (_, at) => at === owner)),
 		ownersOf: (publicKeyHash) =>
 			enter(() =>
 				keySets

@@ -27,11 +27,6 @@ export function createSqlKeySetStore(database: Kysely<SqlSchema>, atomically: At
 				const rows = hashes.map((hash) => ({ owner, public_key_hash: hash }));
 				await transaction.insertInto('key_set_keys').values(rows).execute();
 			}),
-		delete: (owner) =>
-			atomically(async (transaction) => {
-				await transaction.deleteFrom('key_set_keys').where('owner', '=', owner).execute();
-				await transaction.deleteFrom('key_sets').where('owner', '=', owner).execute();
-			}),
 		ownersOf: async (publicKeyHash) => {
 			const rows = await database
 				.selectFrom('key_set_keys')
