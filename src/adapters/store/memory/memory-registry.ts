@@ -13,7 +13,7 @@ import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from '.
 import { createMemoryKeySetStore } from './memory-key-set-store.ts';
 import { createMemoryAnchorListStore, createMemoryTrustAnchorStore } from './memory-trust-anchor-store.ts';
 import { createMemoryEventStore, createMemoryRotationStore } from './memory-rotation-store.ts';
-import type { MemoryState } from './memory-state.ts';
+import { CREDENTIAL_KEY, type MemoryState } from './memory-state.ts';
 import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
 import type { MemoryTransaction } from './memory-transaction.ts';
 
@@ -59,11 +59,13 @@ function createAggregateStores(
 		credentials: {
 			...basics(credentials, enter),
 			findByThumbprint: (thumbprint) =>
-				enter(() => credentials.findByUnique(0, thumbprint) as ThumbprintCredential | undefined),
+				enter(
+					() => credentials.findByUnique(CREDENTIAL_KEY.thumbprint, thumbprint) as ThumbprintCredential | undefined,
+				),
 			findExternalClient: (issuer, externalClientId) =>
 				enter(
 					() =>
-						credentials.findByUnique(3, `external ${issuer} ${externalClientId}`) as
+						credentials.findByUnique(CREDENTIAL_KEY.standsFor, `external ${issuer} ${externalClientId}`) as
 							| ExternalClientCredential
 							| undefined,
 				),

@@ -21,6 +21,9 @@ import type { CredentialId } from '../../../kernel/ids.ts';
 import { MemoryMap } from './memory-map.ts';
 import { MemoryTable } from './memory-table.ts';
 
+/** The unique keys by which credentials are found, by their place in the list below. */
+export const CREDENTIAL_KEY = { thumbprint: 0, standsFor: 1 } as const;
+
 /** Everything that a registry in memory holds. */
 export type MemoryState = ReturnType<typeof createMemoryState>;
 
@@ -42,6 +45,7 @@ export function createMemoryState() {
 		'credentials',
 		[
 			(credential) => ('thumbprint' in credential ? credential.thumbprint : undefined),
+			standsFor,
 			(credential) =>
 				credential.kind === 'anchored-certificate' && credential.status === 'active'
 					? credential.anchoredName
@@ -51,7 +55,6 @@ export function createMemoryState() {
 				credential.kind === 'public-key' && credential.status === 'active'
 					? `${credential.clientId} ${credential.keyId}`
 					: undefined,
-			standsFor,
 		],
 		(credential) => {
 			ofClient(credential);
