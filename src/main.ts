@@ -22,6 +22,9 @@ const keyEncryptionKey = environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
 // Child processes and crash reports inherit the environment; the key must not be in it.
 delete process.env['SALLYPORT_KEY_ENCRYPTION_KEY'];
 delete environment['SALLYPORT_KEY_ENCRYPTION_KEY'];
+const newKeyEncryptionKey = environment['SALLYPORT_NEW_KEY_ENCRYPTION_KEY'];
+delete process.env['SALLYPORT_NEW_KEY_ENCRYPTION_KEY'];
+delete environment['SALLYPORT_NEW_KEY_ENCRYPTION_KEY'];
 
 const io: CommandIo = {
 	stdout: (text) => void process.stdout.write(text),
@@ -91,6 +94,33 @@ authority
 		await explained(importAuthorities({ ...options, files, keyEncryptionKey: secretKey() }, io));
 	});
 
+program
+	.command('store')
+	.description('the store of the platform, while the platform does not run')
+	.command('reseal')
+	.description('seal all private keys with a new key-encryption key, kept where the configuration says')
+	.option('--config <file>', 'configuration', 'sallyport.yaml')
+	.option(
+		'--former-config <file>',
+		'configuration that names the key service of the former key, when it is another one',
+	)
+	.option('--data <dir>', 'folder of the platform’s own files', dataDefault)
+	.addHelpText(
+		'after',
+		`
+The former key comes from SALLYPORT_KEY_ENCRYPTION_KEY, from the folder, or from the key service. The new one is made, unless
+SALLYPORT_NEW_KEY_ENCRYPTION_KEY has it. A command that was killed is repeated; the platform starts in any case.
+
+Examples:
+  $ sallyport store reseal
+  $ sallyport store reseal --config with-vault.yaml --former-config with-aws.yaml`,
+	)
+	.action(async (options: { config: string; formerConfig?: string; data: string }) => {
+		const { resealStore } = await import('./platform/store/reseal-store.ts');
+		const keys = { keyEncryptionKey: secretKey(), newKeyEncryptionKey: secretOf(newKeyEncryptionKey) };
+		await explained(resealStore({ ...options, ...keys }, io));
+	});
+
 /** Whatever keeps these commands from their work, such as a store in use or a token that is away, has its text. */
 async function explained(work: Promise<void>): Promise<void> {
 	try {
@@ -104,7 +134,11 @@ async function explained(work: Promise<void>): Promise<void> {
 }
 
 function secretKey(): Secret | undefined {
-	return keyEncryptionKey === undefined ? undefined : new Secret(keyEncryptionKey);
+	return secretOf(keyEncryptionKey);
+}
+
+function secretOf(text: string | undefined): Secret | undefined {
+	return text === undefined ? undefined : new Secret(text);
 }
 
 await program.parseAsync(process.argv);

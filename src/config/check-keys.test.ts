@@ -62,9 +62,9 @@ test('a key without a name, a missing file, an unknown provider or option stops 
 	assert.match(await problems('rootSigning: { provider: file }'), /rootSigning/);
 });
 
-test('keys on the way of requests sign from memory', async () => {
-	for (const use of ['assertionSigning', 'ledgerSigning']) {
-		assert.match(await problems(`${use}: { ${PKCS11}, pinFile: pin }`), /sign from memory/);
+test('keys on the way of requests, and the one that seals the store, are used from memory', async () => {
+	for (const use of ['assertionSigning', 'ledgerSigning', 'keyEncryption']) {
+		assert.match(await problems(`${use}: { ${PKCS11}, pinFile: pin }`), /used from memory/);
 		assert.equal(await problems(`${use}: { ${PKCS11}, pinFile: pin, mode: wrapped }`), '');
 	}
 });

@@ -7,8 +7,8 @@ import type { KeyPlace, KeyPlaces, KeyUse } from './key-schema.ts';
 import { readTextFile } from './read-files.ts';
 
 const SECRET_BYTES_MAX = 64 * 1024;
-/** These keys sign on the way of requests, or in threads that only take keys from memory. */
-const FROM_MEMORY: ReadonlySet<KeyUse> = new Set<KeyUse>(['assertionSigning', 'ledgerSigning']);
+/** These keys are used on the way of requests, or in threads that only take keys from memory. */
+const FROM_MEMORY: ReadonlySet<KeyUse> = new Set<KeyUse>(['assertionSigning', 'ledgerSigning', 'keyEncryption']);
 
 /** Checks all places, and gives them with absolute paths. */
 export async function checkKeys(draft: Draft): Promise<KeyPlaces> {
@@ -18,7 +18,7 @@ export async function checkKeys(draft: Draft): Promise<KeyPlaces> {
 		if (place === undefined) continue;
 		const path = ['keys', use];
 		if (FROM_MEMORY.has(use) && place.provider !== 'file' && place.mode === 'remote') {
-			draft.problems.add(path, `keys of ${use} sign from memory`, 'Add "mode: wrapped".');
+			draft.problems.add(path, `keys of ${use} are used from memory`, 'Add "mode: wrapped".');
 		}
 		checkLogin(draft, path, place);
 		places[use] = await resolveFiles(draft, path, place);

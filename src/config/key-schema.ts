@@ -179,6 +179,10 @@ export const keysSchema = z
 		assertionSigning: purpose(
 			'The keys that sign the statements to internal services. Only `file`, or a place in mode `wrapped`.',
 		),
+		keyEncryption: purpose(
+			'The key that seals all private keys of the store. `file`: in a file beside the store, or in the environment. A ' +
+				'place in mode `wrapped`: the file opens only there, at each start. Change it with `sallyport store reseal`.',
+		),
 		ledgerSigning: purpose('The key that signs the checkpoints of the ledger. Only `file`, or mode `wrapped`.'),
 	})
 	.prefault({})

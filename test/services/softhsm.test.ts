@@ -95,6 +95,7 @@ const IN_STORE = {
 	tokenSigning: { provider: 'file' },
 	assertionSigning: { provider: 'file' },
 	ledgerSigning: { provider: 'file' },
+	keyEncryption: { provider: 'file' },
 } as const;
 
 /** Takes the token out while `work` runs. */

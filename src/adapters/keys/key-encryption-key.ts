@@ -28,7 +28,7 @@ export interface KeyEncryptionKey {
 
 /** Thrown when the key-encryption key cannot be used. The message names the source and the remedy, never the key. */
 export class KeyEncryptionKeyError extends Error {
-	readonly reason: 'missing' | 'unreadable' | 'not-a-file' | 'exposed' | 'malformed';
+	readonly reason: 'missing' | 'unreadable' | 'not-a-file' | 'exposed' | 'malformed' | 'ambiguous';
 	constructor(reason: KeyEncryptionKeyError['reason'], message: string, cause?: unknown) {
 		super(message, { cause });
 		this.name = 'KeyEncryptionKeyError';
@@ -75,9 +75,14 @@ export function openKeyEncryptionKeyFile(
 				'Restore the file from its backup; without it those keys cannot be opened.',
 		);
 	}
-	const bytes = options.random.bytes(KEY_BYTES);
-	createKeyFile(file, bytes);
-	return createKeyEncryptionKey(bytes);
+	const made = newKeyEncryptionKey(options.random);
+	createKeyFile(file, new Secret(made.key.reveal().toString('base64')));
+	return made;
+}
+
+/** Makes a key. It is nowhere but in memory. */
+export function newKeyEncryptionKey(random: Random): KeyEncryptionKey {
+	return createKeyEncryptionKey(random.bytes(KEY_BYTES));
 }
 
 function createKeyEncryptionKey(bytes: Buffer): KeyEncryptionKey {
@@ -121,14 +126,17 @@ function readKeyFile(file: string): Secret | undefined {
 	}
 }
 
-/** Writes the file whole or not at all: a crash leaves at most a temporary file, which the next start ignores. */
-function createKeyFile(file: string, bytes: Buffer): void {
+/**
+ * Writes the text of a key into a new file, private to the owner, whole or not at all: a crash leaves at most a temporary
+ * file, which the next start ignores. On disk when it returns. Throws when the file exists.
+ */
+export function createKeyFile(file: string, text: Secret): void {
 	const temporary = `${file}.new`;
 	unlinkIfPresent(temporary);
 	const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
 	try {
 		fchmodSync(descriptor, 0o600);
-		writeSync(descriptor, `${bytes.toString('base64')}\n`);
+		writeSync(descriptor, `${text.reveal().trimEnd()}\n`);
 		fsyncSync(descriptor);
 	} finally {
 		closeSync(descriptor);
@@ -147,7 +155,8 @@ function unlinkIfPresent(file: string): void {
 	}
 }
 
-function syncDirectory(directory: string): void {
+/** Makes renamed and new files of a folder durable. */
+export function syncDirectory(directory: string): void {
 	if (platform() === 'win32') return;
 	const descriptor = openSync(directory, constants.O_RDONLY);
 	try {

@@ -31,6 +31,7 @@ const STORE: KeyPlaces = {
 	tokenSigning: { provider: 'file' },
 	assertionSigning: { provider: 'file' },
 	ledgerSigning: { provider: 'file' },
+	keyEncryption: { provider: 'file' },
 };
 
 function openRing(context: TestContext, places: Partial<KeyPlaces>) {

@@ -241,8 +241,9 @@ function statesOf(
 ): readonly KeyState[] {
 	const states: KeyState[] = [];
 	for (const [use, place] of Object.entries(places) as [KeyUse, KeyPlace | undefined][]) {
-		// A key at the second place of tokens counts as one of tokens.
-		if (place === undefined || place.provider === 'file' || use === 'tokenSigningNext') continue;
+		// A key at the second place of tokens counts as one of tokens; the one that seals the store is used once, at the start.
+		if (place === undefined || place.provider === 'file') continue;
+		if (use === 'tokenSigningNext' || use === 'keyEncryption') continue;
 		const used = [...signers].filter(([, ofUse]) => ofUse === use).map(([signer]) => signer);
 		const { provider, mode } = place;
 		const isAvailable =

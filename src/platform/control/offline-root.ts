@@ -15,6 +15,8 @@ import type { KeyStore } from '../../domain/registry/key-store.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import type { Secret } from '../../kernel/secret.ts';
+import { AUTHORITY_USE } from './authority-use.ts';
+import { openKeyEncryptionService } from '../store/key-encryption-service.ts';
 import { openStore } from '../store/open-store.ts';
 
 /** Why nothing was done; the message is for the operator. */
@@ -32,8 +34,6 @@ interface PlaceOptions {
 	readonly data: string;
 	readonly keyEncryptionKey: Secret | undefined;
 }
-
-const USE = { 'partner-issuing': 'partnerIssuing', 'platform-issuing': 'platformIssuing' } as const;
 
 /** Stores the root's certificate, makes what is missing of the issuing keys, and writes their requests. */
 export function requestAuthorities(
@@ -74,7 +74,7 @@ export function requestAuthorities(
 async function provideSigner(keys: KeyStore, keyRing: KeyRing, name: (typeof ISSUING_NAMES)[number]) {
 	const stored = await keys.get(`ca/${name}`);
 	if (stored !== undefined) return keyRing.openSigner(stored.privateKeyPem);
-	const { privateKeyPem, signer } = await keyRing.makeKey(USE[name]);
+	const { privateKeyPem, signer } = await keyRing.makeKey(AUTHORITY_USE[name]);
 	await keys.insert({
 		name: `ca/${name}`,
 		purpose: 'certificate-authority',
@@ -158,6 +158,7 @@ async function withKeys(options: PlaceOptions, io: CommandIo, work: (open: OpenK
 	const store = await openStore({
 		folder: join(data, 'store'),
 		...(options.keyEncryptionKey === undefined ? undefined : { keyEncryptionKey: options.keyEncryptionKey }),
+		keyEncryptionService: async () => openKeyEncryptionService(loaded, (name) => io.env[name]),
 		clock: systemClock,
 		random: systemRandom,
 	});

@@ -29,7 +29,9 @@ import { describeError } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../gateway/gateway-threads.ts';
 import { startLedger } from '../ledger/start-ledger.ts';
+import { openKeyEncryptionService } from '../store/key-encryption-service.ts';
 import { openStore } from '../store/open-store.ts';
+import { AUTHORITY_USE } from './authority-use.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
@@ -66,12 +68,6 @@ const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const CERTIFICATE_REREAD_MS = 10_000;
 const SWEEP_MS = 60_000;
 const KEY_SETS_MS = 1000;
-/** What the key of each authority is for, as the configuration names it. The root always lies in the store. */
-const AUTHORITY_USE = {
-	root: 'root',
-	'partner-issuing': 'partnerIssuing',
-	'platform-issuing': 'platformIssuing',
-} as const;
 const FILES = { store: 'store', ledger: 'ledger', ca: 'ca.pem' } as const;
 
 /** Starts the platform; resolves when it is ready. Throws, and leaves nothing running, when it cannot be. */
@@ -95,14 +91,17 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	undo.push(() => Promise.all(workers.map((worker) => worker.terminate())));
 	const loadingServices = import('./services.ts');
 	loadingServices.catch(() => undefined);
+	const { readVariable } = options;
+	const loading = loadConfiguration(options.configurationFile);
 	const [opened, read] = await Promise.allSettled([
 		openStore({
 			folder: join(dataDirectory, FILES.store),
 			...(options.keyEncryptionKey === undefined ? undefined : { keyEncryptionKey: options.keyEncryptionKey }),
+			keyEncryptionService: async () => openKeyEncryptionService(await loading, readVariable),
 			clock: systemClock,
 			random: systemRandom,
 		}),
-		loadConfiguration(options.configurationFile),
+		loading,
 	]);
 	if (opened.status === 'fulfilled') undo.push(() => opened.value.close());
 	if (read.status === 'rejected') throw read.reason;
@@ -117,7 +116,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	// Step 2: keys and authorities, made at the first start.
 	const keyRing = createKeyRing({
 		places: configuration.keys,
-		readVariable: options.readVariable ?? (() => undefined),
+		readVariable: readVariable ?? (() => undefined),
 		clock: systemClock,
 		random: systemRandom,
 	});

@@ -2,7 +2,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEnvelope } from '../../adapters/keys/envelope.ts';
-import { openKeyEncryptionKeyFile, parseKeyEncryptionKey } from '../../adapters/keys/key-encryption-key.ts';
+import { openKeyEncryptionFiles } from '../../adapters/keys/key-encryption-files.ts';
+import {
+	type KeyEncryptionKey,
+	KeyEncryptionKeyError,
+	parseKeyEncryptionKey,
+} from '../../adapters/keys/key-encryption-key.ts';
+import type { KeyService } from '../../adapters/keys/remote/key-service.ts';
 import type { Store } from '../../adapters/store/store.ts';
 import { openSqliteUsedProofs } from '../../adapters/store/sqlite/sqlite-used-proofs.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
@@ -19,19 +25,24 @@ export interface PlatformStore extends Store {
 	readonly ended: Promise<Error | undefined>;
 }
 
-/**
- * Opens `store.db` and `used-proofs.db` in `folder` (made, private to the owner, when absent). The key-encryption key is `keyEncryptionKey`
- * where the owner gives one (base64 of 32 bytes, from the environment), else the file `key-encryption-key` in the same
- * folder, which is made only while the store holds no sealed key. Rejects with SqlError, KeyEncryptionKeyError or
- * EnvelopeError, whose messages are for the operator.
- */
-export async function openStore(options: {
+export interface OpenStoreOptions {
 	readonly folder: string;
+	/** The key-encryption key itself, from the environment. */
 	readonly keyEncryptionKey?: Secret;
+	/** The key service that wraps the key-encryption key; asked for once, and closed. Default: none, it lies in a file. */
+	readonly keyEncryptionService?: () => Promise<KeyService | undefined>;
 	readonly clock: Clock;
 	readonly random: Random;
-}): Promise<PlatformStore> {
-	const { folder, keyEncryptionKey, clock, random } = options;
+}
+
+/**
+ * Opens `store.db` and `used-proofs.db` in `folder` (made, private to the owner, when absent). The key-encryption key is `keyEncryptionKey`
+ * where the owner gives one (base64 of 32 bytes, from the environment), else a file in the same folder, plain or wrapped by
+ * a key service, which is made only while the store holds no sealed key. Rejects with SqlError, KeyEncryptionKeyError,
+ * EnvelopeError or KeyServiceFailure, whose messages are for the operator.
+ */
+export async function openStore(options: OpenStoreOptions): Promise<PlatformStore> {
+	const { folder, clock, random } = options;
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	// The SQL builder is loaded while the thread starts: it costs as much as the rest of the opening.
 	const startingProofs = startStoreThread({ file: join(folder, 'used-proofs.db'), use: 'shared' });
@@ -45,14 +56,8 @@ export async function openStore(options: {
 		const store = await openSqliteStore({
 			connection,
 			clock,
-			envelope: ({ hasSealedKeys }) => {
-				const current =
-					keyEncryptionKey === undefined
-						? openKeyEncryptionKeyFile(join(folder, 'key-encryption-key'), {
-								createIfAbsent: !hasSealedKeys,
-								random,
-							})
-						: parseKeyEncryptionKey(keyEncryptionKey, 'The key-encryption key of the environment');
+			envelope: async ({ keyVersions }) => {
+				const current = await openKeyEncryptionKey(options, keyVersions);
 				return createEnvelope({ current, random });
 			},
 		});
@@ -82,5 +87,26 @@ async function withUsedProofs(
 	} catch (error) {
 		await store.close();
 		throw error;
+	}
+}
+
+async function openKeyEncryptionKey(
+	{ folder, keyEncryptionKey, keyEncryptionService, random }: OpenStoreOptions,
+	keyVersions: readonly string[],
+): Promise<KeyEncryptionKey> {
+	const service = await keyEncryptionService?.();
+	try {
+		if (keyEncryptionKey === undefined) {
+			return await openKeyEncryptionFiles({ folder, service, random }).open(keyVersions);
+		}
+		if (service === undefined)
+			return parseKeyEncryptionKey(keyEncryptionKey, 'The key-encryption key of the environment');
+		throw new KeyEncryptionKeyError(
+			'ambiguous',
+			'The key-encryption key comes from the environment and, as the configuration has it, from a key service. ' +
+				'Remove SALLYPORT_KEY_ENCRYPTION_KEY, or keys.keyEncryption.',
+		);
+	} finally {
+		await service?.close();
 	}
 }

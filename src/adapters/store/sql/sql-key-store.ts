@@ -61,7 +61,7 @@ export function createSqlKeyStore(database: Kysely<SqlSchema>, envelope: Envelop
 }
 
 /** SECURITY: the purpose is part of the place, so that nobody turns a server key into a token signing key. */
-function placeOf(name: string, purpose: string): SealedPlace {
+export function placeOf(name: string, purpose: string): SealedPlace {
 	return { table: 'keys', row: `${purpose} ${name}`, column: 'private_key', partner: '' };
 }
 

@@ -15,12 +15,12 @@ import { MIGRATION_TABLE, SQLITE_MIGRATIONS } from './migrations.ts';
 
 /**
  * Opens the store. `envelope` is called once, after the migrations, with what the store holds: a key-encryption key may
- * be made up only where `hasSealedKeys` is false. The connection is stopped when opening fails, and by `close`.
+ * be made up only where nothing is sealed. The connection is stopped when opening fails, and by `close`.
  * Throws SqlError, EnvelopeError for the wrong key-encryption key, and whatever `envelope` throws.
  */
 export async function openSqliteStore(options: {
 	readonly connection: SqlConnection;
-	readonly envelope: Envelope | ((state: { readonly hasSealedKeys: boolean }) => Envelope | Promise<Envelope>);
+	readonly envelope: Envelope | ((sealed: { readonly keyVersions: readonly string[] }) => Envelope | Promise<Envelope>);
 	readonly clock: Clock;
 	/** The steps of the schema; for tests. */
 	readonly migrations?: readonly Migration[];
@@ -43,9 +43,7 @@ export async function openSqliteStore(options: {
 		await migrate(database, options.migrations ?? SQLITE_MIGRATIONS, clock);
 		const keyVersions = await listSealedKeyVersions(database);
 		const envelope =
-			typeof options.envelope === 'function'
-				? await options.envelope({ hasSealedKeys: keyVersions.length > 0 })
-				: options.envelope;
+			typeof options.envelope === 'function' ? await options.envelope({ keyVersions }) : options.envelope;
 		checkKeyVersions(keyVersions, envelope);
 		return createSqlStore(database, envelope, scope);
 	} catch (error) {
