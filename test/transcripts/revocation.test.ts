@@ -24,10 +24,13 @@ const CONNECTIONS_MAX = 64;
 const REFUSED_WITHIN_MS = 1000;
 const PAYERS = 6;
 const LOAD_MS = 1500;
+const CHANGES_OF_OTHERS = 12;
 
 let folder: string;
 let platform: DemoPlatform;
 let address: PlatformAddress;
+/** A client whose credential was revoked under load, for the look after the crash. */
+let gone: { readonly client: PartnerClient; readonly token: string } | undefined;
 
 before(async () => {
 	folder = await mkdtemp(join(tmpdir(), 'sallyport-revocation-'));
@@ -197,6 +200,54 @@ describe('taking access away', () => {
 	});
 });
 
+/** Asks without a pause until `isOver`; gives how many answers of each status came, and fails on a 200 after a refusal. */
+async function insist(connection: RawConnection, token: string, isOver: () => boolean): Promise<number> {
+	let refusals = 0;
+	while (!isOver()) {
+		const answer = await getAccount(connection, token);
+		assert.ok(answer !== undefined, 'the connection was closed without an answer');
+		if (answer.status !== 200) refusals++;
+		else assert.equal(refusals, 0, 'what was refused is permitted again');
+	}
+	return refusals;
+}
+
+describe('under load', () => {
+	it('check 98: a revoked credential never comes back, whatever changes besides and whoever asks at once', async () => {
+		const client = await onboardPartnerClient(address, 'gone', 'unhindered');
+		const other = await onboardPartnerClient(address, 'other', 'unhindered');
+		const token = await client.token();
+		const connections = [
+			...(await openOnEveryThread(client, token)),
+			...(await openOnEveryThread(client, token)),
+		] as const;
+		const operator = await openOperatorClient(address);
+		let isOver = false;
+		const insisting = Promise.all(connections.map((connection) => insist(connection, token, () => isOver)));
+		// Changes of others before, at the same time and after: an older state that came late would show.
+		const revoking = operator.post(`/credentials/${client.credentialId}/revoke`, { body: { reason: 'superseded' } });
+		const tokens = Array.from({ length: CHANGES_OF_OTHERS }, () => client.askForToken());
+		for (let change = 0; change < CHANGES_OF_OTHERS; change++) {
+			await operator.post(`/clients/${other.clientId}/${change % 2 === 0 ? 'disable' : 'enable'}`);
+			await operator.post(`/clients/${client.clientId}/${change % 2 === 0 ? 'disable' : 'enable'}`);
+		}
+		await revoking;
+		// Tokens of the moment in which it was revoked are as dead as the one before.
+		for (const answer of await Promise.all(tokens)) {
+			if (answer.status !== 200) continue;
+			const late = (JSON.parse(answer.body) as { readonly access_token: string }).access_token;
+			assert.notEqual((await client.call(late, '/accounts/acc-1001')).status, 200);
+		}
+		// 401, or 429 because it has failed so often by now.
+		assert.ok([401, 429].includes((await client.askForToken()).status));
+		isOver = true;
+		for (const refusals of await insisting) assert.ok(refusals > 0);
+		await operator.close();
+		for (const connection of connections) connection.close();
+		gone = { client, token };
+	});
+});
+
 describe('the life of a signing key', () => {
 	const kidOf = (token: string): string =>
 		String(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString('utf8')).kid);
@@ -275,6 +326,13 @@ describe('a crash under load', () => {
 		}
 		assert.equal(entries.filter(({ type }) => type === 'ledger.gap').length, 1);
 		assert.equal((await client.call(await client.token(), '/accounts/acc-1001')).status, 200);
+		assert.ok(gone !== undefined);
+		assert.equal(
+			(await gone.client.call(gone.token, '/accounts/acc-1001')).status,
+			401,
+			'revoked is revoked after a crash',
+		);
+		assert.equal((await gone.client.askForToken()).status, 401);
 		assert.equal((await platform.stop()).code, 0);
 		const verified = await platform.sallyport('audit', 'verify');
 		assert.equal(verified.code, 0, verified.stdout + verified.stderr);

@@ -198,11 +198,13 @@ export class Directory {
 		);
 	}
 
-	/** The latest cut that concerns any token of the scope. For making a cut only: it looks at every client. */
+	/** The latest cut that concerns any token of the scope. For making a cut only: for all but a client it looks at every client. */
 	latestTokenCut(scope: CutScope): number {
+		const own = this.#clients.get(scope as ClientId);
+		if (own !== undefined) return this.tokensNotBeforeSeconds(own);
 		let latest = Math.max(this.#cuts.get('platform') ?? 0, this.#cuts.get(scope) ?? 0);
 		for (const client of this.#clients.values()) {
-			if (scope !== 'platform' && scope !== client.partnerId && scope !== client.id) continue;
+			if (scope !== 'platform' && scope !== client.partnerId) continue;
 			latest = Math.max(latest, this.tokensNotBeforeSeconds(client));
 		}
 		return latest;
