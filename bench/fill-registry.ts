@@ -26,18 +26,12 @@ export async function fillRegistry(
 	// Opening makes the tables.
 	await (await openStore({ folder, clock: systemClock, random: systemRandom })).close();
 	const database = new DatabaseSync(join(folder, 'store.db'));
-	const table = (name: string) => {
-		const statement = database.prepare(`INSERT INTO ${name} (id, body) VALUES (?, ?)`);
-		return <T extends { readonly id: string }>(record: T): void => {
-			statement.run(record.id, JSON.stringify(record));
-		};
-	};
 	const insert = {
-		partner: table('partners')<Partner>,
-		client: table('clients')<Client>,
-		certificate: table('certificates')<Certificate>,
-		credential: table('credentials')<Credential>,
-		subscription: table('subscriptions')<Subscription>,
+		partner: inserter<Partner>(database, 'partners'),
+		client: inserter<Client>(database, 'clients'),
+		certificate: inserter<Certificate>(database, 'certificates'),
+		credential: inserter<Credential>(database, 'credentials'),
+		subscription: inserter<Subscription>(database, 'subscriptions'),
 	};
 	database.exec('BEGIN');
 	let partnerId = newId('prt', systemClock, systemRandom);
@@ -101,4 +95,11 @@ export async function fillRegistry(
 	}
 	database.exec('COMMIT');
 	database.close();
+}
+
+function inserter<T extends { readonly id: string }>(database: DatabaseSync, table: string): (record: T) => void {
+	const statement = database.prepare(`INSERT INTO ${table} (id, body) VALUES (?, ?)`);
+	return (record) => {
+		statement.run(record.id, JSON.stringify(record));
+	};
 }

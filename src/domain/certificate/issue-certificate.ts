@@ -4,7 +4,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
-import { fail, ok } from '../../kernel/result.ts';
+import { fail, ok, unwrap } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
 import { isDnsName, parseIpAddress } from './host-name.ts';
 import type { Issuer } from './issuer.ts';
@@ -45,7 +45,7 @@ export interface IssuedCertificate {
 	readonly der: Buffer;
 	/** The certificate alone. */
 	readonly pem: string;
-	/** The certificate followed by that of its authority. */
+	/** The certificate followed by that of its authority, and by the cross certificate above that while there is one. */
 	readonly chainPem: string;
 	/** Lower-case hexadecimal. */
 	readonly serial: string;
@@ -108,7 +108,7 @@ export async function issueCertificate(
 		return ok({
 			der,
 			pem,
-			chainPem: pem + issuer.certificatePem,
+			chainPem: pem + issuer.certificatePem + (issuer.crossPem ?? ''),
 			serial: serial.toString('hex'),
 			thumbprint: certificateThumbprint(der),
 			publicKeyHash: request.publicKey.hash,
@@ -129,6 +129,15 @@ function wishOf(issuer: Issuer, { publicKey, ...rest }: CertificateRequest): str
 		[commonName, organization, uri],
 		[dnsNames, ipAddresses, lifetimeMs],
 	]);
+}
+
+/** Gives what was issued. Throws `SignerUnavailable` when the authority's key cannot be used now; any other fault is a bug. */
+export function expectIssued(result: Result<IssuedCertificate, Fault>): IssuedCertificate {
+	if (!result.ok && result.fault.code === 'authority_unavailable') {
+		const { internal = 'the authority cannot sign now', retryAfterSeconds } = result.fault;
+		throw new SignerUnavailable(internal, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
+	}
+	return unwrap(result);
 }
 
 /** Signs what the linter has passed, and nothing else. */
@@ -214,6 +223,7 @@ const FIXED_EXTENSIONS = {
 	'ocsp-responder': [...fixedExtensions(PROFILES['ocsp-responder']), ocspNoCheckExtension()],
 	issuing: fixedExtensions(PROFILES.issuing),
 	root: fixedExtensions(PROFILES.root),
+	'cross-root': fixedExtensions(PROFILES['cross-root']),
 } as const satisfies Record<ProfileName, readonly Buffer[]>;
 
 function fixedExtensions(profile: Profile): readonly Buffer[] {

@@ -20,6 +20,8 @@ export interface Issuer {
 	readonly notAfterMs: number;
 	/** The authority's own certificate (PEM), which follows the leaf in a chain; '' for a root signing itself. */
 	readonly certificatePem: string;
+	/** Its root, certified by the root before it (PEM): follows in a chain for whoever knows the older root only. */
+	readonly crossPem?: string;
 	readonly signer: Signer;
 	/** Where its revocations are published; undefined when the platform publishes them nowhere. */
 	readonly publication: Publication | undefined;

@@ -10,7 +10,7 @@ import type { BasicConstraints, ExtendedKeyUsage, KeyUsage } from './x509-extens
 export type AuthorityName = 'root' | 'partner-issuing' | 'platform-issuing';
 
 /** Kinds of certificates: the ones that the registry keeps, and the authorities' own. */
-export type ProfileName = CertificateProfileName | 'ocsp-responder' | 'root' | 'issuing';
+export type ProfileName = CertificateProfileName | 'ocsp-responder' | 'root' | 'cross-root' | 'issuing';
 
 export interface Profile {
 	/** The only authorities that may sign it. */
@@ -137,6 +137,15 @@ export const PROFILES = {
 		lifetimeMsMax: 7300 * DAY_MS,
 		basicConstraints: { ca: true, pathLength: 2 },
 		isRevocationPublished: false,
+	},
+	// A root by another root, while both are trusted: one level below it, as below the root itself.
+	'cross-root': {
+		...AUTHORITY,
+		issuers: ['root'],
+		lifetimeMsDefault: 7300 * DAY_MS,
+		lifetimeMsMax: 7300 * DAY_MS,
+		basicConstraints: { ca: true, pathLength: 1 },
+		isRevocationPublished: true,
 	},
 } as const satisfies Profiles;
 

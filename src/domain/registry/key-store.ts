@@ -4,6 +4,8 @@ import type { Secret } from '../../kernel/secret.ts';
 
 export type KeyPurpose =
 	| 'certificate-authority'
+	/** A root that is not trusted any more: its certificate is kept, its key is gone. */
+	| 'retired-authority'
 	| 'token-signing'
 	| 'assertion-signing'
 	| 'dpop-nonce'

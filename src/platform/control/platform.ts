@@ -1,6 +1,6 @@
 // Composition root of the control thread: brings the whole platform up in the order in which its parts depend on each
 // other, and down in the reverse order. The platform is ready only when a request would be served and recorded.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,12 +31,13 @@ import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../g
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openKeyEncryptionService } from '../store/key-encryption-service.ts';
 import { openStore } from '../store/open-store.ts';
+import { applyAuthorityChanges, rootsOf, writeRoots } from './authority-changes.ts';
 import { AUTHORITY_USE } from './authority-use.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { refuseForeignFolder } from './foreign-folder.ts';
-import { provideFirstOperator, writeOperatorSettings } from './first-operator.ts';
+import { provideFirstOperator, renewFirstOperator, writeOperatorSettings } from './first-operator.ts';
 import { openKeySets } from './key-sets.ts';
 import { watchKeys } from './key-watch.ts';
 import { provideLedgerKey } from './ledger-key.ts';
@@ -68,7 +69,7 @@ const IDENTITY_CHECK_MS = 6 * 3_600_000;
 const CERTIFICATE_REREAD_MS = 10_000;
 const SWEEP_MS = 60_000;
 const KEY_SETS_MS = 1000;
-const FILES = { store: 'store', ledger: 'ledger', ca: 'ca.pem' } as const;
+const FILES = { store: 'store', ledger: 'ledger' } as const;
 
 /** Starts the platform; resolves when it is ready. Throws, and leaves nothing running, when it cannot be. */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
@@ -134,8 +135,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			: { publicUrl: configuration.certificates.revocation.publicUrl }),
 	});
 	refuseForeignFolder(authorities, configuration.trustDomain, dataDirectory);
-	const rootCa = authorities.root.certificatePem;
-	await writeFile(join(dataDirectory, FILES.ca), rootCa);
+	const rootCa = await writeRoots(dataDirectory, authorities);
 	const identities: IdentityDependencies = {
 		keys,
 		registry: store.registry,
@@ -179,6 +179,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 	await recordPlatform('platform.started', { configuration: configuration.digest });
 	await rememberLedger(ledger, store.ledgerMarks, systemClock, log);
 	await provideFirstOperator({ ...identities, audit, dataDirectory });
+	await renewFirstOperator({ ...identities, audit, dataDirectory });
 	// The public listener comes up beside the gateway threads. Nothing waits for it but the start.
 	const openingPublic = openPublic(configuration);
 	openingPublic.catch(() => undefined);
@@ -242,7 +243,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 					replaysSinceSeconds,
 					listener,
 					service,
-					rootCa,
+					rootCa: rootsOf(authorities),
 					partnerAuthorities: authorities.trusted('partner-issuing').map(({ certificatePem }) => certificatePem),
 					ticketKeys: ticketKeys.current(),
 					connectionsMax,
@@ -280,21 +281,17 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		async (changes) => {
 			ticketKeys.replaceFor(changes);
 			publicListener?.tell(changes);
-			const added = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
-			for (const authority of added) {
-				if (await authorities.adopt(authority)) continue;
-				// The feed goes on: an authority without a key signs nothing, and a start forgets it.
-				log.error('a new authority was not adopted, because its key is not here', {
-					'sallyport.authority': authority.id,
-				});
-			}
+			const added = await applyAuthorityChanges(changes, authorities, log);
 			const isAnchored = changes.some(({ change }) => change.kind === 'trust-anchor');
 			if (added.length > 0 || isAnchored) services.renewTrust();
 			await gateways.publish(changes);
 			await keySets.apply(changes);
 			// Everybody trusts them: from here on they sign.
 			for (const { name } of added) authorities.activate(name);
-			if (added.length > 0) await Promise.all([renewIdentities(), publicListener?.refresh()]);
+			if (added.length > 0) {
+				await writeRoots(dataDirectory, authorities);
+				await Promise.all([renewIdentities(), publicListener?.refresh()]);
+			}
 		},
 		async (changes) => {
 			await signingKeys.prepareChanges(changes, (key) => gateways.addAssertionKey(key));
@@ -439,7 +436,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		return openPublicListener({
 			listener: pki,
 			configuration,
-			authorities: () => authorities.all(),
+			authorities,
 			store,
 			audit,
 			log,
@@ -467,6 +464,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 				authorizationServer: await own.of('authorizationServer'),
 				admin: await own.of('admin'),
 			});
+			await renewFirstOperator({ ...identities, audit, dataDirectory });
 		} catch (thrown) {
 			log.error('the certificates of the platform could not be renewed', describeError(thrown));
 		}

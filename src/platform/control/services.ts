@@ -13,7 +13,7 @@ import { isForServedHost, refuseMisdirected } from '../../adapters/http/served-h
 import { openLedgerReader } from '../../adapters/ledger/ledger-reader.ts';
 import { attachSourceThrottle, type SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import { type Configuration, type ShutdownTimes, servedNames } from '../../config/configuration.ts';
-import type { AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
+import type { Authorities, AuthoritySet, IssuingName } from '../../domain/certificate/authority.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
@@ -236,7 +236,7 @@ function openEst(options: ServicesOptions, requestId: () => string): ReturnType<
 		}),
 		renewal: configuration.certificates.renewal,
 		renewalAudience: `${new URL(configuration.issuer).origin}${EST_PATH}simplereenroll`,
-		authorityChain: () => authorities.partnerIssuing.chainPem,
+		authorityChain: () => publishedChain(authorities),
 		// SECURITY: TLS has proved that the client holds the key, whatever the certificate says; whether it is one of ours is
 		// decided by its exact bytes in the registry. src/services/certificate-authority/est.test.ts
 		presentedThumbprint: (request) => {
@@ -320,9 +320,20 @@ function tlsOptions(
 	};
 }
 
+/**
+ * What partners are told to trust (RFC 7030 §4.1.3): the authority that signs for them, every root, and the roots by each other
+ * while there are two.
+ */
+function publishedChain(authorities: Authorities): string {
+	const { partnerIssuing } = authorities;
+	return [partnerIssuing, ...authorities.roots(), ...authorities.crossCertificates()]
+		.map(({ certificatePem }) => certificatePem)
+		.join('');
+}
+
 /** What is named to clients when their certificate is asked for. */
 function clientAuthoritiesOf({ authorities, directory }: ServicesOptions, name: IssuingName): readonly string[] {
-	const own = [authorities.root, ...authorities.trusted(name)].map(({ certificatePem }) => certificatePem);
+	const own = [...authorities.roots(), ...authorities.trusted(name)].map(({ certificatePem }) => certificatePem);
 	return name === 'partner-issuing' ? namedToClients(own, directory.trustAnchors) : own;
 }
 

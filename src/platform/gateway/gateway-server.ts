@@ -17,6 +17,7 @@ import { createClientCertificateVerifier } from '../../domain/certificate/verify
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { whereFrom } from '../../domain/network/request-origin.ts';
 import { createCatalogue } from '../../domain/product/catalogue.ts';
+import type { AuthorityAdded } from '../../domain/certificate/authority.ts';
 import { type IssuerKeySet, IssuerKeys } from '../../domain/issuer/issuer-keys.ts';
 import { createFederatedVerifier } from '../../domain/issuer/verify-external-token.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
@@ -139,11 +140,11 @@ export async function openGatewayServer(
 			log,
 		}),
 	);
-	let partnerAuthorities = start.partnerAuthorities;
+	let { rootCa, partnerAuthorities } = start;
 	const { trustAnchors } = directory;
 	trustAnchors.onIntermediate = (anchorId, der) => say({ kind: 'intermediate', anchorId, der });
 	let readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
-	const namedAuthorities = (): readonly string[] => namedToClients([start.rootCa, ...partnerAuthorities], trustAnchors);
+	const namedAuthorities = (): readonly string[] => namedToClients([rootCa, ...partnerAuthorities], trustAnchors);
 	const connectionOf = (socket: Socket): Connection => readConnection(socket);
 	const handle = createGateway(context);
 	const serveHttp2 = (
@@ -199,11 +200,11 @@ export async function openGatewayServer(
 			for (const change of changes) directory.apply(change);
 			let isTrustChanged = changes.some(({ change }) => change.kind === 'trust-anchor');
 			for (const { change } of changes) {
-				if (change.kind !== 'authority' || change.record.name !== 'partner-issuing') continue;
-				const { certificatePem } = change.record;
-				if (partnerAuthorities.includes(certificatePem)) continue;
-				// From the next request on its certificates are accepted, also on connections that are open.
-				partnerAuthorities = partnerAuthorities.toSpliced(0, 0, certificatePem);
+				if (change.kind !== 'authority') continue;
+				const trusted = changeTrust({ rootCa, partnerAuthorities }, change.record);
+				if (trusted.rootCa !== rootCa) upstreams.replaceTrust(trusted.rootCa);
+				({ rootCa, partnerAuthorities } = trusted);
+				// From the next request on its certificates are accepted, or not any more, also on connections that are open.
 				readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
 				isTrustChanged = true;
 			}
@@ -233,6 +234,24 @@ export async function openGatewayServer(
 			await audit.close();
 		},
 	};
+}
+
+/** The roots as one PEM text, and the authorities of partners, the newest first. */
+type Trust = Pick<GatewayStart, 'rootCa' | 'partnerAuthorities'>;
+
+/** What is trusted after a change of the authorities. Applying one twice changes nothing. */
+function changeTrust(
+	{ rootCa, partnerAuthorities }: Trust,
+	{ name, certificatePem, untrusted }: AuthorityAdded,
+): Trust {
+	if (untrusted !== undefined) {
+		const remaining = untrusted.reduce((text, pem) => text.replace(pem, ''), rootCa);
+		return { rootCa: remaining, partnerAuthorities: partnerAuthorities.filter((pem) => !untrusted.includes(pem)) };
+	}
+	if (name === 'root' && !rootCa.includes(certificatePem))
+		return { rootCa: rootCa + certificatePem, partnerAuthorities };
+	if (name !== 'partner-issuing' || partnerAuthorities.includes(certificatePem)) return { rootCa, partnerAuthorities };
+	return { rootCa, partnerAuthorities: [certificatePem, ...partnerAuthorities] };
 }
 
 function createTokenVerifier(

@@ -65,6 +65,7 @@ export interface GatewayStart {
 	/** Identity towards upstreams. */
 	readonly service: TlsIdentity;
 	/** Root and issuing certificates, PEM. */
+	/** The roots that are trusted, as one PEM text. */
 	readonly rootCa: string;
 	readonly partnerAuthorities: readonly string[];
 	readonly ticketKeys: Uint8Array;

@@ -16,15 +16,24 @@ export interface Upstreams {
 	/** The client of an API version; it stays the same object when the identity is replaced. */
 	of(api: ApiVersion): UpstreamClient;
 	replaceIdentity(service: TlsIdentity): void;
+	/** Trusts the roots in `rootCa` (PEM) from the next connection on. */
+	replaceTrust(rootCa: string): void;
 	close(): Promise<void>;
 }
 
 /** Opens the clients of all APIs. `rootCa` and `service` are for upstreams that configure nothing of their own. */
 export function createUpstreams(apis: readonly ApiVersion[], rootCa: string, service: TlsIdentity): Upstreams {
+	let current = { rootCa, service };
 	let shared = openAll(apis, rootCa, service);
+	const replace = (next: { readonly rootCa: string; readonly service: TlsIdentity }): void => {
+		const replaced = shared;
+		current = next;
+		shared = openAll(apis, next.rootCa, next.service);
+		setTimeout(() => void closeAll(replaced), LINGER_MS).unref();
+	};
 	return {
 		of(api) {
-			const key = keyOf(api, rootCa);
+			const key = keyOf(api);
 			// Looked up per call, so that a new identity holds from the next request on.
 			return {
 				send: (request, receiver) => clientOf(shared, key).send(request, receiver),
@@ -32,11 +41,8 @@ export function createUpstreams(apis: readonly ApiVersion[], rootCa: string, ser
 				stream: (request, receiver) => clientOf(shared, key).stream(request, receiver),
 			};
 		},
-		replaceIdentity(replacement) {
-			const replaced = shared;
-			shared = openAll(apis, rootCa, replacement);
-			setTimeout(() => void closeAll(replaced), LINGER_MS).unref();
-		},
+		replaceIdentity: (replacement) => replace({ ...current, service: replacement }),
+		replaceTrust: (roots) => replace({ ...current, rootCa: roots }),
 		close: () => closeAll(shared),
 	};
 }
@@ -48,7 +54,7 @@ function openAll(
 ): ReadonlyMap<string, ClosableClient> {
 	const clients = new Map<string, ClosableClient>();
 	for (const api of apis) {
-		const key = keyOf(api, rootCa);
+		const key = keyOf(api);
 		if (!clients.has(key)) clients.set(key, openUpstreamClient(api.upstream, identityOf(api, rootCa, service)));
 	}
 	return clients;
@@ -76,8 +82,9 @@ function identityOf({ upstream }: ApiVersion, rootCa: string, service: TlsIdenti
  * Names everything that a connection depends on.
  * SECURITY: a part that is left out here would let a pooled connection serve another identity. upstreams.test.ts
  */
-function keyOf({ upstream }: ApiVersion, rootCa: string): string {
+function keyOf({ upstream }: ApiVersion): string {
 	const { basePath: _basePath, audience: _audience, ...connection } = upstream;
-	const sorted = Object.entries({ ...connection, ca: upstream.ca ?? rootCa }).toSorted(([a], [b]) => (a < b ? -1 : 1));
+	// '' for the roots of the platform, whichever they are: no certificate file is empty.
+	const sorted = Object.entries({ ...connection, ca: upstream.ca ?? '' }).toSorted(([a], [b]) => (a < b ? -1 : 1));
 	return hash('sha256', JSON.stringify(sorted), 'base64url');
 }

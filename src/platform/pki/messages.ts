@@ -12,6 +12,8 @@ export interface PublishedAuthority {
 	readonly subject: Uint8Array;
 	/** DER certificate. */
 	readonly certificate: Uint8Array;
+	/** A root by another root, while there are two; DER. */
+	readonly crosses?: readonly { readonly id: string; readonly certificate: Uint8Array }[] | undefined;
 	/** Absent for an authority whose own key is not at hand to certify a responder. */
 	readonly responder?: {
 		/** PKCS#8 PEM. */

@@ -1,9 +1,10 @@
 // Puts together what publishes revocations: the thread of the public listener, the lists, and the OCSP responders of the
 // authorities. Nothing of it decides who may call: the platform's own listeners know of a revocation by the change feed.
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Store } from '../../adapters/store/store.ts';
 import type { Configuration } from '../../config/configuration.ts';
-import type { Authority } from '../../domain/certificate/authority.ts';
+import type { Authorities, Authority } from '../../domain/certificate/authority.ts';
+import type { CrossCertificate } from '../../domain/certificate/cross-certificate.ts';
 import type { OcspStatus } from '../../domain/certificate/ocsp-response.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
@@ -20,7 +21,7 @@ export interface PublicListenerOptions {
 	readonly listener: { readonly host: string; readonly port: number };
 	readonly configuration: Configuration;
 	/** All authorities that are trusted or still have certificates; read anew at each look. */
-	readonly authorities: () => readonly Authority[];
+	readonly authorities: Pick<Authorities, 'all' | 'crossCertificates'>;
 	readonly store: Store;
 	readonly audit: AuditSink;
 	readonly log: Log;
@@ -55,7 +56,7 @@ export async function openPublicListener(options: PublicListenerOptions): Promis
 		findStatus: (queries) => Promise.all(queries.map((query) => findStatus(query, options))),
 	});
 	const publisher: ListPublisher = new ListPublisher({
-		authorities: options.authorities,
+		authorities: () => options.authorities.all(),
 		certificates: store.registry.certificates,
 		lists: store.revocationLists,
 		encode: (fields) => client.encode(fields),
@@ -119,10 +120,11 @@ function publishAuthorities(options: PublicListenerOptions): Promise<readonly Pu
 		clock: systemClock,
 		random: systemRandom,
 	};
+	const crosses = options.authorities.crossCertificates();
 	return Promise.all(
-		options.authorities().map(async (authority): Promise<PublishedAuthority> => {
+		options.authorities.all().map(async (authority): Promise<PublishedAuthority> => {
 			const { id, subject, certificate } = authority;
-			const known = { id, subject, certificate: certificate.raw };
+			const known = { id, subject, certificate: certificate.raw, crosses: crossesOf(id, crosses) };
 			try {
 				const { key, certificate: own } = await provideResponderKey(authority, deps);
 				return { ...known, responder: { key, certificate: own } };
@@ -136,6 +138,13 @@ function publishAuthorities(options: PublicListenerOptions): Promise<readonly Pu
 	);
 }
 
+/** A root by another one, while there are two; none for other authorities. */
+function crossesOf(id: string, crosses: readonly CrossCertificate[]): PublishedAuthority['crosses'] {
+	return crosses
+		.filter(({ subjectId }) => subjectId === id)
+		.map((cross) => ({ id: cross.id, certificate: new X509Certificate(cross.certificatePem).raw }));
+}
+
 async function findStatus(
 	{ authority, serial }: SerialQuery,
 	{ store, authorities }: PublicListenerOptions,
@@ -143,7 +152,12 @@ async function findStatus(
 	const found = await store.registry.certificates.findBySerial(authority, serial);
 	if (found === undefined) {
 		// The certificates of the authorities themselves are not in the registry.
-		const isOurs = authorities().some(({ certificate }) => isIssuedBy(certificate, authority, serial, authorities()));
+		const all = authorities.all();
+		const certificates = [
+			...all.map(({ certificate }) => certificate),
+			...authorities.crossCertificates().map(({ certificatePem }) => new X509Certificate(certificatePem)),
+		];
+		const isOurs = certificates.some((certificate) => isIssuedBy(certificate, authority, serial, all));
 		return isOurs ? { kind: 'good' } : undefined;
 	}
 	if (found.status === 'active') return { kind: 'good' };

@@ -1,6 +1,7 @@
 // Composition root of the public listener: revocation lists, certificates of authorities and OCSP, in a thread of its
 // own, so that no flood of relying parties reaches the threads that issue tokens and serve requests.
 import { createServer } from 'node:http';
+import { encodeCertsOnly } from '../../domain/certificate/certs-only.ts';
 import { OcspResponder } from '../../domain/certificate/ocsp-responder.ts';
 import type { OcspStatus } from '../../domain/certificate/ocsp-response.ts';
 import type { PublishedRevocationList } from '../../domain/certificate/revocation-list-store.ts';
@@ -34,6 +35,7 @@ export async function openPublicationServer(
 ): Promise<PublicationServer> {
 	const lists = new Map<string, PublishedRevocationList>(start.lists.map((list) => [list.authority, list]));
 	const certificates = new Map<string, Uint8Array>();
+	const bundles = new Map<string, Uint8Array>();
 	const waiting = new Map<number, Waiting>();
 	let asked = 0;
 	const ask = (queries: readonly SerialQuery[]): Promise<readonly (OcspStatus | undefined)[]> => {
@@ -59,7 +61,14 @@ export async function openPublicationServer(
 	});
 	const replaceAuthorities = (authorities: readonly PublishedAuthority[]): void => {
 		certificates.clear();
-		for (const { id, certificate } of authorities) certificates.set(id, certificate);
+		bundles.clear();
+		for (const { id, certificate, crosses = [] } of authorities) {
+			certificates.set(id, certificate);
+			for (const cross of crosses) certificates.set(cross.id, cross.certificate);
+			// Without its own certificate where there is one by another root: those who trust it have it, and those who do
+			// not would take it for the end of the chain.
+			bundles.set(id, encodeCertsOnly(crosses.length === 0 ? [certificate] : crosses.map((one) => one.certificate)));
+		}
 		responder.replaceAuthorities(authorities.map(openOcspAuthority).filter((one) => one !== undefined));
 	};
 	replaceAuthorities(start.authorities);
@@ -67,6 +76,7 @@ export async function openPublicationServer(
 	const handle = createPublication({
 		list: (authority) => lists.get(authority),
 		certificate: (authority) => certificates.get(authority),
+		bundle: (authority) => bundles.get(authority),
 		answerOcsp: (request) => responder.answer(request),
 		clock: systemClock,
 		count: (what) => Atomics.add(counters, PUBLICATION_EVENTS.indexOf(what), 1),

@@ -30,7 +30,7 @@ export interface AdminDependencies {
 	readonly keySetOf: (owner: string) => KeySetState | undefined;
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
-	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare'>;
+	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare' | 'planRetirement'>;
 	/** The certificate profiles of the running configuration. */
 	readonly profiles: Profiles;
 	/** SPIFFE trust domain, such as `bank.example`. */

@@ -32,6 +32,7 @@ const ROUTES = [
 	'get /admin/v1/trust-anchors',
 	'get /admin/v1/trust-anchors/{trustAnchorId}',
 	'patch /admin/v1/subscriptions/{subscriptionId}',
+	'post /admin/v1/authorities/{id}/retire',
 	'post /admin/v1/authorities/{name}/rotate',
 	'post /admin/v1/certificates',
 	'post /admin/v1/certificates/{certificateId}/hold',

@@ -47,6 +47,7 @@ async function openPublication(
 	const handle = createPublication({
 		list: (authority) => (authority === LIST.authority ? LIST : undefined),
 		certificate: (authority) => (authority === LIST.authority ? Buffer.from('a certificate') : undefined),
+		bundle: (authority) => (authority === LIST.authority ? Buffer.from('two certificates') : undefined),
 		answerOcsp: (request) => {
 			requests.push(request);
 			return answer();
@@ -115,6 +116,11 @@ test('certificates of authorities are served in DER and PEM', async (context) =>
 	const { call } = await openPublication(context);
 	const { body, headers } = await call('/ca/partner-issuing.cer');
 	assert.deepEqual([body, headers['content-type']], ['a certificate', 'application/pkix-cert']);
+	const bundle = await call('/ca/partner-issuing.p7c');
+	assert.deepEqual(
+		[bundle.body, bundle.headers['content-type']],
+		['two certificates', 'application/pkcs7-mime; smime-type=certs-only'],
+	);
 	assert.match((await call('/ca/partner-issuing.pem')).body, /^-----BEGIN CERTIFICATE-----\n/);
 	assert.equal((await call('/ca/partner-issuing.cer', { method: 'HEAD' })).body, '');
 });
@@ -126,6 +132,8 @@ test('nothing else is here: other names, other spellings, other methods', async 
 		'/crl/root.crl',
 		'/crl/partner-issuing.cer',
 		'/ca/partner-issuing.crl',
+		'/crl/partner-issuing.p7c',
+		'/ca/root.p7c',
 		'/crl/../ca/partner-issuing.cer',
 		'/crl/partner-issuing.crl?x',
 		'/crl/%70artner-issuing.crl',

@@ -1,6 +1,7 @@
 // What relying parties fetch over plain HTTP: revocation lists, certificates of authorities, and OCSP answers. All of
 // it is public and signed, so there is neither TLS nor authentication here (RFC 5280 §8: a list behind TLS could need
 // itself). Takes nothing but a path and an OCSP request, changes nothing, and holds a bound on both.
+import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { OCSP_REQUEST_BYTES_MAX } from '../../domain/certificate/ocsp-request.ts';
 import type { OcspAnswer } from '../../domain/certificate/ocsp-responder.ts';
@@ -13,6 +14,8 @@ export interface PublicationDependencies {
 	readonly list: (authority: string) => PublishedRevocationList | undefined;
 	/** DER certificate of the authority with this id. */
 	readonly certificate: (authority: string) => Uint8Array | undefined;
+	/** The certificates of an authority by others, as a certs-only message; its own when there are none. */
+	readonly bundle: (authority: string) => Uint8Array | undefined;
 	readonly answerOcsp: (request: Buffer) => Promise<OcspAnswer>;
 	readonly clock: Clock;
 	readonly count: (what: PublicationEvent) => void;
@@ -49,7 +52,7 @@ const OCSP_RESPONSE_TYPE = 'application/ocsp-response';
 const CERTIFICATE_MAX_AGE_SECONDS = 86_400;
 /** A relying party that asks again this often learns of a revocation in time, whatever the list's lifetime. */
 const LIST_MAX_AGE_SECONDS = 300;
-const DOCUMENT_PATH = /^\/(crl|ca)\/([a-z0-9-]{1,64})\.(crl|crl\.pem|cer|pem)$/;
+const DOCUMENT_PATH = /^\/(crl|ca)\/([a-z0-9-]{1,64})\.(crl|crl\.pem|cer|pem|p7c)$/;
 
 /** Makes the handler of the public listener. It answers every request and never throws. */
 export function createPublication(
@@ -105,7 +108,9 @@ function findDocument(target: string, deps: PublicationDependencies): Representa
 			maxAgeSeconds: Math.max(0, Math.min(LIST_MAX_AGE_SECONDS, leftSeconds)),
 		};
 	}
-	if (kind !== 'ca' || (form !== 'cer' && form !== 'pem')) return undefined;
+	if (kind !== 'ca') return undefined;
+	if (form === 'p7c') return bundleDocument(deps.bundle(authority));
+	if (form !== 'cer' && form !== 'pem') return undefined;
 	const certificate = deps.certificate(authority);
 	if (certificate === undefined) return undefined;
 	const der = Buffer.from(certificate.buffer, certificate.byteOffset, certificate.byteLength);
@@ -115,6 +120,18 @@ function findDocument(target: string, deps: PublicationDependencies): Representa
 			: { type: 'application/x-pem-file', body: Buffer.from(encodePem('CERTIFICATE', der)), tag: `${authority}-pem` }),
 		modifiedMs: 0,
 		maxAgeSeconds: CERTIFICATE_MAX_AGE_SECONDS,
+	};
+}
+
+/** What belongs to an authority changes with its roots, so it is known by what it holds (RFC 5280 §4.2.2.1). */
+function bundleDocument(bundle: Uint8Array | undefined): Representation | undefined {
+	if (bundle === undefined) return undefined;
+	return {
+		type: 'application/pkcs7-mime; smime-type=certs-only',
+		body: Buffer.from(bundle.buffer, bundle.byteOffset, bundle.byteLength),
+		tag: hash('sha256', bundle).slice(0, 32),
+		modifiedMs: 0,
+		maxAgeSeconds: LIST_MAX_AGE_SECONDS,
 	};
 }
 

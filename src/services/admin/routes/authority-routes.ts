@@ -2,7 +2,9 @@
 // feed; it signs from the moment when every thread trusts it.
 import { z } from '@hono/zod-openapi';
 import type { Authority } from '../../../domain/certificate/authority.ts';
-import { fault } from '../../../kernel/faults.ts';
+import type { Operator } from '../../../domain/registry/operator-store.ts';
+import type { Registry } from '../../../domain/registry/registry.ts';
+import { type Fault, fault } from '../../../kernel/faults.ts';
 import { fail, ok } from '../../../kernel/result.ts';
 import { SignerUnavailable } from '../../../domain/certificate/signer.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
@@ -12,6 +14,7 @@ const authoritySchema = z
 	.object({
 		id: z.string().openapi({ description: 'Name, with a number after a rollover.' }),
 		name: z.enum(['root', 'partner-issuing', 'platform-issuing']),
+		rootId: z.string().openapi({ description: 'Id of the root that signed it; its own for a root.' }),
 		isSigning: z.boolean().openapi({ description: 'Whether new certificates of its name are signed by it.' }),
 		subject: z.string(),
 		notBefore: timeSchema,
@@ -23,12 +26,37 @@ const authoritySchema = z
 const authorityList = z.object({ items: z.array(authoritySchema) }).openapi('AuthorityList');
 
 const authorityParams = z.strictObject({
-	name: z.enum(['partner-issuing', 'platform-issuing']).openapi({ description: 'Which authority is replaced.' }),
+	name: z
+		.enum(['root', 'partner-issuing', 'platform-issuing'])
+		.openapi({ description: 'Which authority is replaced.' }),
 });
+
+const rootParams = z.strictObject({
+	id: z
+		.string()
+		.regex(/^root(-\d{1,6})?$/)
+		.openapi({ description: 'Id of the older of two roots.' }),
+});
+
+const retirementInput = z
+	.strictObject({
+		force: z.boolean().default(false).openapi({
+			description:
+				'Retire it although certificates that it stands behind are still valid. WARNING: they are refused from then on.',
+		}),
+	})
+	.openapi('RootRetirement');
 
 const addedAuthoritySchema = z
 	.object({ id: z.string(), name: z.string(), pem: z.string().openapi({ description: 'Its certificate, PEM.' }) })
 	.openapi('AddedAuthority');
+
+const retiredRootSchema = z
+	.object({
+		id: z.string(),
+		untrusted: z.array(z.string()).openapi({ description: 'Ids of all authorities that are not trusted any more.' }),
+	})
+	.openapi('RetiredRoot');
 
 /** Adds the routes of authorities. */
 export function addAuthorityRoutes(router: AdminRouter): void {
@@ -37,13 +65,13 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 		path: '/authorities',
 		operationId: 'listAuthorities',
 		tag: 'authorities',
-		summary: 'List the authorities of the platform, the root first',
+		summary: 'List the authorities of the platform, the roots first',
 		params: noParams,
 		query: noParams,
 		answer: { description: 'All of them.', schema: authorityList, hasRevision: false },
 		problems: [],
 		read: () => {
-			const signing = new Set([authorities.root, authorities.partnerIssuing, authorities.platformIssuing]);
+			const signing = new Set<Authority>([authorities.root, authorities.partnerIssuing, authorities.platformIssuing]);
 			const items = authorities.all().map((authority) => writeAuthority(authority, signing.has(authority)));
 			return Promise.resolve(ok({ body: { items } }));
 		},
@@ -53,10 +81,11 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 		path: '/authorities/{name}/rotate',
 		operationId: 'rotateAuthority',
 		tag: 'authorities',
-		summary: 'Replace an issuing authority, without a restart',
+		summary: 'Replace an authority, without a restart',
 		description:
 			'The new one is trusted everywhere before it signs. The old one stays trusted until its end, and its revocation ' +
-			'list goes on.',
+			'list goes on. A new root stands beside the old one, each certified by the other; issuing authorities that are made ' +
+			'from then on are signed by it.',
 		params: authorityParams,
 		body: undefined,
 		status: 201,
@@ -65,6 +94,9 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 		ifMatch: 'none',
 		auditType: 'authority.rotated',
 		work: async (registry, { params }) => {
+			if (params.name === 'root' && authorities.roots().length > 1) {
+				return fail(fault('conflict', 'There are two roots already. Retire the older one first.'));
+			}
 			try {
 				const added = await authorities.prepare(params.name);
 				if (added === undefined)
@@ -81,10 +113,95 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 			}
 		},
 	});
+	addRetirement(router);
+}
+
+const LIVE_COUNTED_MAX = 200;
+
+function addRetirement(router: AdminRouter): void {
+	const { authorities, clock } = router.deps;
+	addCommand(router, {
+		method: 'post',
+		path: '/authorities/{id}/retire',
+		operationId: 'retireRoot',
+		tag: 'authorities',
+		summary: 'Trust the older of two roots no longer',
+		description:
+			'Nothing that it stands behind is accepted any more, its key is destroyed, and it is not handed out to partners any ' +
+			'more. Refused while an authority that signs now was signed by it, and, without `force`, while certificates of ' +
+			'such authorities are valid. WARNING: relying parties that know only this root refuse the platform from then on.',
+		params: rootParams,
+		body: retirementInput,
+		status: 200,
+		answer: { description: 'What is not trusted any more.', schema: retiredRootSchema, hasRevision: false },
+		problems: [],
+		ifMatch: 'none',
+		auditType: 'authority.retired',
+		work: async (registry, { params: { id }, body: { force } }) => {
+			if (!authorities.roots().some((root) => root.id === id))
+				return fail(fault('not_found', 'There is no such root.'));
+			const plan = authorities.planRetirement(id);
+			if (plan?.untrusted === undefined) {
+				const detail = 'Replace the root, then both issuing authorities, before you retire the older root.';
+				return fail(fault('conflict', detail));
+			}
+			const below = authorities
+				.all()
+				.filter(({ rootId }) => rootId === id)
+				.map((authority) => authority.id);
+			const refusal = await judgeRetirement(registry, below, force, clock.nowMs());
+			if (refusal !== undefined) return fail(refusal);
+			const sequence = await registry.changes.append({ kind: 'authority', record: plan });
+			return ok({
+				body: { id, untrusted: below },
+				facts: { authority: id, untrusted: below.join(' '), forced: force },
+				sequence,
+			});
+		},
+	});
+}
+
+/** Says what speaks against the end of these authorities; undefined when nothing does. */
+async function judgeRetirement(
+	registry: Registry,
+	below: readonly string[],
+	isForced: boolean,
+	nowMs: number,
+): Promise<Fault | undefined> {
+	const isLasting = async ({ status, thumbprint }: Operator): Promise<boolean> => {
+		const certificate = status === 'active' ? await registry.certificates.findByThumbprint(thumbprint) : undefined;
+		return certificate?.status === 'active' && certificate.notAfterMs > nowMs && !below.includes(certificate.issuer);
+	};
+	// Also with force: nobody could undo it, or do anything else.
+	const lasting = await Promise.all((await registry.operators.list()).map(isLasting));
+	if (!lasting.includes(true)) {
+		return fault(
+			'conflict',
+			'No operator would have a valid certificate any more. Renew those of the operators first.',
+		);
+	}
+	if (isForced) return undefined;
+	const filter = { status: 'active', expiresFromMs: nowMs } as const;
+	for (const issuer of below) {
+		const { items, next } = await registry.certificates.list({ limit: LIVE_COUNTED_MAX }, { ...filter, issuer });
+		if (items.length === 0) continue;
+		const count = `${next === undefined ? '' : 'more than '}${items.length}`;
+		return fault('conflict', `Certificates of ${issuer} are still valid: ${count}. Renew them first, or use force.`);
+	}
+	return undefined;
 }
 
 function writeAuthority(authority: Authority, isSigning: boolean): z.infer<typeof authoritySchema> {
-	const { id, name, certificate, notBeforeMs, notAfterMs, certificatePem: pem } = authority;
+	const { id, name, rootId, certificate, notBeforeMs, notAfterMs, certificatePem: pem } = authority;
 	const subject = certificate.subject.replaceAll('\n', ', ');
-	return { id, name, isSigning, subject, notBefore: writeTime(notBeforeMs), notAfter: writeTime(notAfterMs), pem };
+	return {
+		id,
+		name,
+		rootId,
+		isSigning,
+		subject,
+		notBefore: writeTime(notBeforeMs),
+		notAfter: writeTime(notAfterMs),
+		pem,
+	};
 }

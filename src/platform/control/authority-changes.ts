@@ -1,0 +1,48 @@
+// What a change of the authorities does in the control thread: a new one is stored and trusted, a retired root is not trusted
+// any more; and `ca.pem` in the data folder, by which the command line and everybody who is given it trust the platform.
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Authorities, AuthorityAdded, AuthoritySet } from '../../domain/certificate/authority.ts';
+import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import type { Log } from '../../kernel/log.ts';
+
+const FILE = 'ca.pem';
+
+/** Carries out the changes that concern authorities, and gives them. */
+export async function applyAuthorityChanges(
+	changes: readonly NumberedChange[],
+	authorities: Pick<AuthoritySet, 'adopt' | 'retire'>,
+	log: Log,
+): Promise<readonly AuthorityAdded[]> {
+	const concerned = changes.flatMap(({ change }) => (change.kind === 'authority' ? [change.record] : []));
+	for (const authority of concerned) {
+		if (authority.untrusted !== undefined) {
+			await authorities.retire(authority);
+			continue;
+		}
+		if (await authorities.adopt(authority)) continue;
+		// The feed goes on: an authority without a key signs nothing, and a start forgets it.
+		log.error('a new authority was not adopted, because its key is not here', {
+			'sallyport.authority': authority.id,
+		});
+	}
+	return concerned;
+}
+
+/** The roots that are trusted, the oldest first, as one PEM text. */
+export function rootsOf(authorities: Authorities): string {
+	return authorities
+		.roots()
+		.toReversed()
+		.map(({ certificatePem }) => certificatePem)
+		.join('');
+}
+
+/** Writes the roots to `ca.pem`: whoever reads it meanwhile gets the old or the new ones, whole. Gives its text. */
+export async function writeRoots(dataDirectory: string, authorities: Authorities): Promise<string> {
+	const text = rootsOf(authorities);
+	const file = join(dataDirectory, FILE);
+	await writeFile(`${file}.next`, text);
+	await rename(`${file}.next`, file);
+	return text;
+}
