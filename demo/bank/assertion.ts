@@ -27,6 +27,14 @@ export interface Assertion {
 	/** `<api>/<version>/<operationId>` */
 	readonly operation: string;
 	readonly resources: readonly { readonly type: string; readonly id: string }[];
+	/** What the token permits exactly, each by itself; undefined where the gateway demands no details. */
+	readonly authorizationDetails: readonly AuthorizationDetail[] | undefined;
+}
+
+/** One authorization detail (RFC 9396). */
+export interface AuthorizationDetail {
+	readonly type: string;
+	readonly [member: string]: unknown;
 }
 
 const ASSERTION_TYPE = 'sallyport-assertion+jwt';
@@ -128,17 +136,23 @@ function refuseJoseError(error: unknown): undefined {
 
 function parseAssertion(payload: JWTPayload): Assertion | undefined {
 	const { partner, client, credential, subscription, scopes, operation, resources } = payload;
+	const { authorization_details: authorizationDetails } = payload;
 	if (typeof payload.aud !== 'string') return undefined;
 	if (typeof partner !== 'string' || typeof client !== 'string' || typeof credential !== 'string') return undefined;
 	if (typeof subscription !== 'string' || typeof operation !== 'string') return undefined;
 	if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string')) return undefined;
 	if (!Array.isArray(resources) || !resources.every(isResource)) return undefined;
-	return { partner, client, credential, subscription, scopes, operation, resources };
+	if (authorizationDetails !== undefined && !isDetails(authorizationDetails)) return undefined;
+	return { partner, client, credential, subscription, scopes, operation, resources, authorizationDetails };
 }
 
 function isResource(value: unknown): value is { readonly type: string; readonly id: string } {
 	if (typeof value !== 'object' || value === null || !('type' in value) || !('id' in value)) return false;
 	return typeof value.type === 'string' && typeof value.id === 'string';
+}
+
+function isDetails(value: unknown): value is readonly AuthorizationDetail[] {
+	return Array.isArray(value) && value.length > 0 && value.every((detail) => typeof detail?.type === 'string');
 }
 
 function fetchKeys(url: string, ca: string): Promise<JSONWebKeySet> {

@@ -334,6 +334,27 @@ describe('the demo bank', () => {
 			assert.equal(bank.stats().payments, before);
 		});
 
+		it('orders exactly what the authorization details of the assertion say, where it has any', async () => {
+			const detail = { type: 'payment', debtor: 'acc-1002', amount: { amount: '10.00', currency: 'EUR' } };
+			const payBy = async (details: unknown, reference: string): Promise<number> => {
+				const assertion = await sign('createPayment', 'acc-1002', { payload: { authorization_details: details } });
+				return (await call('/payments', assertion, { method: 'POST' }, order({ reference }))).status;
+			};
+			assert.equal(await payBy([{ ...detail, debtor: 'acc-1003' }, detail], 'DETAIL-1'), 201);
+			for (const other of [
+				{ ...detail, type: 'account' },
+				{ ...detail, debtor: 'acc-1003' },
+				{ ...detail, amount: { amount: '10.01', currency: 'EUR' } },
+				{ ...detail, amount: { amount: '10.00', currency: 'USD' } },
+				{ ...detail, amount: undefined },
+			]) {
+				assert.equal(await payBy([other], 'DETAIL-2'), 403);
+			}
+			for (const malformed of [[], {}, 'payment', [1], [null], [{}]]) {
+				assert.equal(await payBy(malformed, 'DETAIL-2'), 401, 'not a statement of the gateway');
+			}
+		});
+
 		it('refuses a reference that was used before, a blocked account, and more than the balance', async () => {
 			assert.equal((await pay('acc-1006', { reference: 'ONCE' })).status, 201);
 			assert.equal((await pay('acc-1006', { reference: 'ONCE' })).status, 409);

@@ -1,7 +1,7 @@
 // The demo bank's decisions: which operation a request means, whether the gateway's assertion covers it, and what
 // the answer is. It enforces rules of its own, as an internal service should: the operation and the account must
-// be the ones that the assertion names, a payment comes only from an account in it, and a payment is shown only to
-// the partner that ordered it. Answers hold internal members on purpose; keeping them in is the gateway's duty.
+// be the ones that the assertion names, a payment comes only from an account in it and is what its authorization details
+// say, where it has any, and a payment is shown only to the partner that ordered it. Answers hold internal members on purpose; keeping them in is the gateway's duty.
 import type { Assertion } from './assertion.ts';
 import { type Account, accounts, type Money, type Transaction, transactions } from './fixtures.ts';
 
@@ -147,6 +147,9 @@ export class Books {
 	#createPayment(request: BankRequest): BankAnswer {
 		const order = parsePaymentOrder(request.body);
 		if (order === undefined) return problem(400, 'Bad request', 'The payment order is not valid.');
+		if (!isPermittedInDetail(request.assertion, order)) {
+			return problem(403, 'Forbidden', 'The authorization details in the assertion do not permit this payment.');
+		}
 		return this.#onAccount(order.debtorAccountId, request, (account) => {
 			if (account.status !== 'open') return problem(409, 'Conflict', 'The account is blocked.');
 			let spentCents = 0;
@@ -193,6 +196,16 @@ export class Books {
 
 function hasAccount(assertion: Assertion, accountId: string): boolean {
 	return assertion.resources.some(({ type, id }) => type === 'account' && id === accountId);
+}
+
+/** Where the gateway states what exactly was authorized, the order must be that. Money is compared as text, cent for cent. */
+function isPermittedInDetail({ authorizationDetails }: Assertion, { debtorAccountId, amount }: PaymentOrder): boolean {
+	if (authorizationDetails === undefined) return true;
+	return authorizationDetails.some(({ type, debtor, amount: permitted }) => {
+		if (type !== 'payment' || debtor !== debtorAccountId) return false;
+		const { amount: value, currency } = (permitted ?? {}) as Partial<Money>;
+		return value === amount.amount && currency === amount.currency;
+	});
 }
 
 function takePage<T>(

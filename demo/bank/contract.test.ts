@@ -33,6 +33,7 @@ function ask(books: Books, method: string, target: string, account?: string, bod
 		scopes: [],
 		operation: `bank/v1/${operation.id}`,
 		resources: account === undefined ? [] : [{ type: 'account', id: account }],
+		authorizationDetails: undefined,
 	};
 	return books.answer(operation, { method, path, query: new URLSearchParams(query), body, assertion });
 }

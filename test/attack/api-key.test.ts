@@ -89,7 +89,18 @@ test('serves a key from its addresses, without a certificate, and records the cr
 	assert.ok(![...(gateway.seen[0]?.headers.values() ?? [])].flat().some((value) => value.includes('spk_')));
 });
 
+test('the last use of a key is known, and no request waits for that', async () => {
+	const { text, credential } = giveKey();
+	gateway.uses.take();
+	const before = Date.now();
+	for (let count = 0; count < 3; count++) assert.equal((await get(`ApiKey ${text}`))?.status, 200);
+	const [use, ...more] = gateway.uses.take();
+	assert.deepEqual([use?.credentialId, more], [credential.id, []]);
+	assert.ok(Number(use?.lastUsedAtMs) >= before && Number(use?.lastUsedAtMs) <= Date.now());
+});
+
 test('whatever is wrong with a key is one answer', async () => {
+	gateway.uses.take();
 	const now = systemClock.nowMs();
 	const { text } = giveKey();
 	const wrong: Readonly<Record<string, string>> = {
@@ -112,6 +123,7 @@ test('whatever is wrong with a key is one answer', async () => {
 		bodies.add(String(response?.body).replace(/"instance":"[^"]*"/, name === '' ? '' : '"instance":"…"'));
 	}
 	assert.equal(bodies.size, 1, [...bodies].join('\n'));
+	assert.deepEqual(gateway.uses.take(), [], 'what was refused was no use');
 });
 
 test('a key dies with its client, its partner and itself, on the next request', async () => {

@@ -2,6 +2,7 @@
 // `insufficient_authorization_details`, whatever its scopes say; nothing is forwarded.
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { decodeJwt } from 'jose';
 import type { AuthorizationDetail } from '../../src/domain/policy/authorization-detail.ts';
 import type { RawResponse } from '../fixture/raw-client.ts';
 import { startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
@@ -78,9 +79,11 @@ function assertRefused(response: RawResponse | undefined): void {
 	assert.equal(gateway.seen.length, 0);
 }
 
-test('check 87: a payment is forwarded when one detail permits it', async () => {
-	await pay([DETAIL]);
+test('check 87: a payment is forwarded when one detail permits it, and the service is told which', async () => {
+	await pay([{ ...DETAIL, debtor: 'acc-1002' }, DETAIL]);
 	assert.equal(gateway.seen.length, 1);
+	const [assertion] = [gateway.seen[0]?.headers.get('sallyport-assertion') ?? ''].flat();
+	assert.deepEqual(decodeJwt(assertion ?? '')['authorization_details'], [DETAIL]);
 });
 
 test('check 87: refuses a token with the scope and without a detail', async () => assertRefused(await pay([])));

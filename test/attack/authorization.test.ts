@@ -69,6 +69,20 @@ test('refuses a stolen token without its certificate', () =>
 test('refuses a stolen token with the certificate of another partner (T28)', () =>
 	refuses(other, `Bearer ${partner.token()}`, 401, 'binding_mismatch'));
 
+test('the use of a credential counts when it has proven its client, and not when a stolen token is refused', async () => {
+	const token = partner.token();
+	gateway.uses.take();
+	await gateway.request(other, get(`Bearer ${token}`));
+	await gateway.request(undefined, get(`Bearer ${token}`));
+	assert.deepEqual(gateway.uses.take(), []);
+	assert.equal((await gateway.request(partner, get(`Bearer ${token}`)))?.status, 200);
+	assert.deepEqual(
+		gateway.uses.take().map(({ credentialId }) => credentialId),
+		[partner.credential.id],
+	);
+	gateway.ledger.buffered.length = 0;
+});
+
 test('refuses it again on the second request, when the token is remembered (T28)', async () => {
 	const token = `Bearer ${partner.token()}`;
 	assert.equal((await gateway.request(partner, get(token)))?.status, 200);

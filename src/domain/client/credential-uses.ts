@@ -1,4 +1,5 @@
-// Gathers when credentials were used, so that a request costs one step in memory and the store one write a minute.
+// Gathers when credentials were used, so that a request costs one step in memory and the store one write a minute. Each
+// thread gathers by itself; the control thread takes in what the gateway threads have gathered.
 import type { CredentialId } from '../../kernel/ids.ts';
 import type { CredentialUse } from './credential-use-store.ts';
 
@@ -7,10 +8,24 @@ const CREDENTIALS_MAX = 100_000;
 
 /** The uses since the last time that they were taken. */
 export class CredentialUses {
+	readonly #credentialsMax: number;
 	#lastUsedAtMs = new Map<CredentialId, number>();
 
+	constructor(credentialsMax = CREDENTIALS_MAX) {
+		this.#credentialsMax = credentialsMax;
+	}
+
+	/** Notes a use; an earlier one than the one that is known changes nothing. */
 	note(id: CredentialId, nowMs: number): void {
-		if (this.#lastUsedAtMs.size < CREDENTIALS_MAX || this.#lastUsedAtMs.has(id)) this.#lastUsedAtMs.set(id, nowMs);
+		const known = this.#lastUsedAtMs.get(id);
+		if (known === undefined ? this.#lastUsedAtMs.size < this.#credentialsMax : known < nowMs) {
+			this.#lastUsedAtMs.set(id, nowMs);
+		}
+	}
+
+	/** Takes in what another thread has gathered. */
+	noteAll(uses: readonly CredentialUse[]): void {
+		for (const { credentialId, lastUsedAtMs } of uses) this.note(credentialId, lastUsedAtMs);
 	}
 
 	/** Gives the uses, and forgets them. */

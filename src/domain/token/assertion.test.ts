@@ -27,6 +27,7 @@ const subject: AssertionSubject = {
 	api: 'accounts',
 	operation: 'accounts/v1/getAccount',
 	resources: [{ type: 'account', id: 'acc-1001' }],
+	authorizationDetails: [],
 };
 
 function world(entriesMax = 100) {
@@ -59,6 +60,21 @@ test('states who asks for what, for one upstream and one minute, and another imp
 		operation: 'accounts/v1/getAccount',
 		resources: [{ type: 'account', id: 'acc-1001' }],
 	});
+});
+
+test('states the authorization details that permit the request, and never those of another request', () => {
+	const { mint } = world();
+	const [one, two] = [
+		{ type: 'payment', amount: '1.00' },
+		{ type: 'payment', amount: '2.00' },
+	] as const;
+	const stated = (authorizationDetails: AssertionSubject['authorizationDetails']): unknown =>
+		decodeJwt(mint({ ...subject, authorizationDetails }))['authorization_details'];
+	assert.deepEqual(stated([one]), [one]);
+	assert.deepEqual(stated([two]), [two]);
+	assert.deepEqual(stated([one, two]), [one, two]);
+	assert.equal(stated([]), undefined);
+	assert.deepEqual(stated([one]), [one]);
 });
 
 test('an assertion is no access token, even with a key that both would trust', () => {

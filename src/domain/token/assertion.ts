@@ -5,6 +5,7 @@ import { BoundedMap } from '../../kernel/bounded-map.ts';
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
 import type { ClientId, CredentialId, PartnerId, SubscriptionId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
+import type { AuthorizationDetail } from '../policy/authorization-detail.ts';
 import type { RequestedResource } from '../policy/resource-grant.ts';
 import type { JwtSigner } from './jwt.ts';
 
@@ -31,6 +32,8 @@ export interface AssertionSubject {
 	/** Key of the operation, `<api>/<version>/<operationId>`. */
 	readonly operation: string;
 	readonly resources: readonly RequestedResource[];
+	/** Details of the token of which each permits the request by itself; none where the operation demands none. */
+	readonly authorizationDetails: readonly AuthorizationDetail[];
 }
 
 /** Mints assertions; the same text for the same subject while it has 30 seconds or more to live. */
@@ -84,6 +87,9 @@ export function createAssertionMinter(deps: AssertionMinterDeps): AssertionMinte
 				api: subject.api,
 				operation: subject.operation,
 				resources: subject.resources.map(({ type, id }) => ({ type, id })),
+				...(subject.authorizationDetails.length === 0
+					? undefined
+					: { authorization_details: subject.authorizationDetails }),
 			});
 			minted.set(key, { text, signer: sign, issuedAtSeconds: now });
 			return text;
@@ -98,12 +104,16 @@ function isFresh(known: Minted, now: number): boolean {
 }
 
 /**
- * SECURITY: subjects that differ must never share a key, so the parts that a caller chooses (resource ids) carry their
- * length. Partner, client and scopes follow from the token. assertion.test.ts: `different subjects never share …`
+ * SECURITY: subjects that differ must never share a key, so the parts that a caller chooses (resource ids, details) carry
+ * their length. Partner, client and scopes follow from the token. assertion.test.ts: `different subjects never share …`
  */
 function cacheKey(subject: AssertionSubject): string {
 	const { tokenJti, credentialId, subscriptionId, operation, audience } = subject;
 	let key = `${tokenJti} ${credentialId} ${subscriptionId} ${operation} ${audience.length}:${audience}`;
 	for (const { type, id } of subject.resources) key += ` ${type.length}:${type}=${id.length}:${id}`;
+	if (subject.authorizationDetails.length > 0) {
+		const details = JSON.stringify(subject.authorizationDetails);
+		key += ` d${details.length}:${details}`;
+	}
 	return key;
 }

@@ -261,6 +261,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 		},
 		onIntermediate: ({ anchorId, der }) => void directory.trustAnchors.remember(anchorId, Buffer.from(der)),
 		onIssuerKeysWanted: (issuer) => keySets.wantIssuer(issuer),
+		onUses: (batch) => uses.noteAll(batch),
 		onDeath: (thread) => {
 			recordPlatform('platform.gateway-thread-died', { thread }).catch((thrown: unknown) => {
 				log.error('the end of a gateway thread could not be recorded', describeError(thrown));

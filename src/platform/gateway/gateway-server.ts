@@ -13,6 +13,7 @@ import { attachSourceThrottle } from '../../adapters/limits/shared-source-table.
 import { attachReplayGuard } from '../../adapters/replay/shared-replay-guard.ts';
 import { openRequestMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { Connection } from '../../domain/certificate/connection.ts';
+import { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { createClientCertificateVerifier } from '../../domain/certificate/verify-client-certificate.ts';
 import { compileListenerProtection } from '../../domain/network/listener-protection.ts';
 import { whereFrom } from '../../domain/network/request-origin.ts';
@@ -111,6 +112,7 @@ export async function openGatewayServer(
 	const newRequestId = createRequestIds(systemRandom);
 	const throttle = attachSourceThrottle(start.sources);
 	const protection = compileListenerProtection(configuration.listeners.gateway.protection);
+	const uses = new CredentialUses();
 	const context = unwrap(
 		createGatewayContext({
 			issuer: configuration.issuer,
@@ -131,6 +133,7 @@ export async function openGatewayServer(
 			limitCounter: attachLimitCounter(start.limits, systemClock),
 			upstreamOf: (api) => upstreams.of(api),
 			sources: { throttle, protection },
+			uses,
 			audit,
 			metrics: openRequestMetrics(start.metrics, start.thread),
 			clock: systemClock,
@@ -185,10 +188,16 @@ export async function openGatewayServer(
 	});
 	const { host } = configuration.listeners.gateway;
 	const port = await listener.listen(host, start.port, true);
+	/** In one message for many requests: the control thread has them written down. */
+	const sayUses = (): void => {
+		const batch = uses.take();
+		if (batch.length > 0) say({ kind: 'uses', uses: batch });
+	};
 	const sweep = setInterval(() => {
 		directory.forgetExpired(nowSeconds(systemClock));
 		assertionRing.forgetUnused();
 		protectionRing.forgetUnused();
+		sayUses();
 	}, SWEEP_MS);
 	sweep.unref();
 	return {
@@ -229,6 +238,7 @@ export async function openGatewayServer(
 			const cut = setTimeout(() => context.streams.cutAll(STOPPING), announceMs + graceMs * STREAM_GRACE);
 			await listener.close(graceMs, announceMs);
 			clearTimeout(cut);
+			sayUses();
 			await upstreams.close();
 			await audit.flush();
 			await audit.close();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import type { CredentialUse } from '../../domain/client/credential-use-store.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { silentLog } from '../../kernel/log.ts';
 import { type GatewayThreads, startGatewayThreads } from './gateway-threads.ts';
@@ -12,7 +13,10 @@ const { parentPort } = require('node:worker_threads');
 parentPort.on('message', (message) => {
 	if (message.kind === 'start') parentPort.postMessage({ kind: 'listening', port: 4711, sequence: message.directory.sequence });
 	if (message.kind === 'changes') parentPort.postMessage({ kind: 'applied', sequence: message.changes.at(-1).sequence });
-	if (message.kind === 'stop') parentPort.postMessage({ kind: 'stopped' });
+	if (message.kind === 'stop') {
+		parentPort.postMessage({ kind: 'uses', uses: [{ credentialId: 'crd_1', lastUsedAtMs: 5 }] });
+		parentPort.postMessage({ kind: 'stopped' });
+	}
 });`;
 const DEAF = GOOD.replace(/.*'changes'.*\n/, '');
 const FRAGILE = GOOD.replace(
@@ -37,9 +41,10 @@ function change(sequence: number): NumberedChange {
 
 async function startPool(
 	sources: readonly string[],
-): Promise<{ pool: GatewayThreads; deaths: number[]; starts: number[] }> {
+): Promise<{ pool: GatewayThreads; deaths: number[]; starts: number[]; uses: CredentialUse[] }> {
 	const deaths: number[] = [];
 	const starts: number[] = [];
+	const uses: CredentialUse[] = [];
 	const workers = sources.map(worker);
 	const starting = startGatewayThreads(workers, {
 		log: silentLog,
@@ -49,11 +54,12 @@ async function startPool(
 			return { message: { kind: 'start', directory: { sequence: 0 } } as GatewayStart, transfer: [] };
 		},
 		onListening: () => {},
+		onUses: (batch) => uses.push(...batch),
 		onDeath: (index) => deaths.push(index),
 	});
 	// Whoever spawned the workers ends them when the start fails, as the platform does.
 	starting.catch(() => Promise.all(workers.map((one) => one.terminate())));
-	return { pool: await starting, deaths, starts };
+	return { pool: await starting, deaths, starts, uses };
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -89,6 +95,13 @@ test('a thread that dies does not hold up a change, and is started again', async
 	assert.deepEqual(deaths, [0]);
 	assert.equal(pool.isServing(), true);
 	await pool.stop(SOON);
+});
+
+test('what the threads have seen used is handed on, also with their last words', async () => {
+	const { pool, uses } = await startPool([GOOD, GOOD]);
+	await pool.stop(SOON);
+	const use = { credentialId: 'crd_1', lastUsedAtMs: 5 };
+	assert.deepEqual(uses, [use, use]);
 });
 
 test('a thread that cannot start is an error that names why', async () => {

@@ -3,6 +3,7 @@
 // honour what was revoked must not serve.
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { ShutdownTimes } from '../../config/configuration.ts';
+import type { CredentialUse } from '../../domain/client/credential-use-store.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
@@ -44,6 +45,8 @@ export interface GatewayThreadsOptions {
 	onIntermediate?(seen: IntermediateSeen): void;
 	/** Called when a thread has met a token of an external issuer whose key it does not have. */
 	onIssuerKeysWanted?(issuer: string): void;
+	/** Called now and then with the credentials that a thread has seen used. */
+	onUses(uses: readonly CredentialUse[]): void;
 	/** Called when a thread has died and before it is started again. */
 	onDeath(index: number): void;
 }
@@ -206,6 +209,9 @@ class GatewayThreadPool implements GatewayThreads {
 					case 'intermediate':
 						this.#options.onIntermediate?.(message);
 						this.#postToAll(message);
+						return;
+					case 'uses':
+						this.#options.onUses(message.uses);
 						return;
 					case 'stopped':
 						thread.onStopped?.();

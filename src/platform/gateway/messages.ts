@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedSources } from '../../adapters/limits/shared-source-table.ts';
 import type { SharedMetrics } from '../../adapters/telemetry/request-metrics.ts';
 import type { Configuration, ShutdownTimes } from '../../config/configuration.ts';
+import type { CredentialUse } from '../../domain/client/credential-use-store.ts';
 import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import type { DirectoryState } from '../../domain/registry/directory.ts';
@@ -100,6 +101,7 @@ export type FromGateway =
 	| IntermediateSeen
 	| { readonly kind: 'listening'; readonly port: number; readonly sequence: number }
 	| { readonly kind: 'applied'; readonly sequence: number }
+	| { readonly kind: 'uses'; readonly uses: readonly CredentialUse[] }
 	| { readonly kind: 'stopped' }
 	/** A key of this issuer is missing. */
 	| { readonly kind: 'issuer-keys-wanted'; readonly issuer: string }

@@ -31,6 +31,7 @@ export function authenticateApiKey(text: string, exchange: Exchange, context: Ga
 	if (directory.partner(client.partnerId)?.status !== 'active') return refused('partner');
 	const token = tokenFor(credential, route);
 	exchange.principal = { token, verified: undefined, client, credential, proof: 'api-key' };
+	context.uses.note(credential.id, exchange.startedAtMs);
 	return undefined;
 }
 

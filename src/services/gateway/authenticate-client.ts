@@ -36,8 +36,19 @@ export function authenticateClient(exchange: Exchange, context: GatewayContext):
 	return (
 		judgeToken(verified.value, exchange.route as GatewayRoute) ??
 		provePossession(exchange, verified.value, context) ??
-		identifyBy(exchange, verified.value, context)
+		identifyBy(exchange, verified.value, context) ??
+		noteUse(exchange, context)
 	);
+}
+
+/** Notes what has proven the caller: the credential that is bound, and the one that the token was asked for with. */
+function noteUse({ principal, startedAtMs }: Exchange, { uses }: GatewayContext): undefined {
+	if (principal === undefined) return;
+	const { credential, token } = principal;
+	uses.note(credential.id, startedAtMs);
+	if (token.credentialId !== undefined && token.credentialId !== credential.id) {
+		uses.note(token.credentialId, startedAtMs);
+	}
 }
 
 /** INVARIANT: audience and format, and below binding and revocation, are judged on every request, after the cache. */

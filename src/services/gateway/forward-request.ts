@@ -80,5 +80,6 @@ function assertionFor(exchange: Exchange, route: GatewayRoute, context: GatewayC
 		api: route.api.id,
 		operation: route.operation.key,
 		resources: exchange.resources,
+		authorizationDetails: exchange.authorizationDetails,
 	});
 }

@@ -13,6 +13,7 @@ import type { AuthorizationDetailType } from '../../domain/policy/authorization-
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { areGranted, type CompiledGrants, compileGrants } from '../../domain/policy/authorize-resource.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
+import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { ApiKeyCredential } from '../../domain/client/credential.ts';
 import type { Plan } from '../../domain/product/product.ts';
 import type { Catalogue } from '../../domain/product/catalogue.ts';
@@ -57,6 +58,8 @@ export interface GatewayDependencies {
 	readonly limitCounter: LimitCounter;
 	readonly upstreamOf: (api: ApiVersion) => UpstreamClient;
 	readonly sources: SourceProtection;
+	/** Told which credentials are used. */
+	readonly uses: CredentialUses;
 	readonly audit: AuditSink;
 	readonly metrics: RequestMetrics;
 	readonly clock: Clock;

@@ -50,7 +50,7 @@ export const credentialSchema = z
 			description: 'Set when a successor took its place: it ends then, if that is earlier than `notAfter`.',
 		}),
 		lastUsedAt: timeSchema.optional().openapi({
-			description: 'When it was last used, to about a minute. Absent when it never was.',
+			description: 'When it was last used, for a token or a call, to about two minutes. Absent when it never was.',
 		}),
 		createdAt: timeSchema,
 		updatedAt: timeSchema,
