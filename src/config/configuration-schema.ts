@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { apiName, apiSchema } from './api-schema.ts';
 import { certificatesSchema } from './certificate-schema.ts';
+import { clientsSchema } from './client-schema.ts';
 import { clientKeySetsSchema, issuersSchema } from './issuer-schema.ts';
 import { keysSchema } from './key-schema.ts';
 import { shutdownSchema } from './shutdown-schema.ts';
@@ -193,6 +194,7 @@ export const configurationSchema = z
 		keys: keysSchema,
 		signingKeys: signingKeysSchema,
 		protectionKeys: protectionKeysSchema,
+		clients: clientsSchema,
 		authorizationDetails: authorizationDetailsSchema,
 		resourceServers: resourceServersSchema,
 		issuers: issuersSchema,

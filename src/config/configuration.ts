@@ -10,6 +10,7 @@ import type { AuthorizationDetailType } from '../domain/policy/authorization-det
 import type { Plan, Product } from '../domain/product/product.ts';
 import type { KeyPlaces } from './key-schema.ts';
 import type { ProtectionKeyPolicies } from '../domain/token/protection-key-keeper.ts';
+import type { JwsAlgorithm } from '../domain/token/jws-verify.ts';
 import type { ResourceServer } from '../domain/token/resource-server.ts';
 import type { SigningKeyPolicies } from '../domain/token/signing-key-keeper.ts';
 
@@ -103,6 +104,8 @@ export interface Configuration {
 	readonly keys: KeyPlaces;
 	readonly signingKeys: SigningKeyPolicies;
 	readonly protectionKeys: ProtectionKeyPolicies;
+	/** What clients may sign their assertions with. */
+	readonly assertionAlgorithms: readonly JwsAlgorithm[];
 	/** Gateway threads; 1 … 64. */
 	readonly gatewayThreads: number;
 	readonly shutdown: ShutdownTimes;

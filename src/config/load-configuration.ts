@@ -110,6 +110,7 @@ export async function loadConfigurationText(
 			'token-sealing': { rotateEverySeconds: input.protectionKeys.sealing.rotateEvery },
 			'token-encryption': { rotateEverySeconds: input.protectionKeys.encryption.rotateEvery },
 		},
+		assertionAlgorithms: input.clients.assertionAlgorithms,
 		dpopNonce: input.gateway.dpopNonce,
 		gatewayThreads: threads === 'auto' ? Math.min(Math.max(1, processors), GATEWAY_THREADS_MAX) : threads,
 		tokenTtlSecondsMax: Math.max(0, ...plans.map((plan) => plan.tokenTtlSeconds)),

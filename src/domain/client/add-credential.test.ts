@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { test } from 'node:test';
+import { calculateJwkThumbprint } from 'jose';
 import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import type { ClientId } from '../../kernel/ids.ts';
@@ -108,6 +109,23 @@ test('check 46: refuses private, symmetric, weak and foreign keys at registratio
 	}
 	assert.deepEqual(await registry.credentials.list({ limit: 10 }), { items: [] });
 	assert.ok(parseRegistrableKey(good).ok);
+	const postQuantum = publicJwk(() => generateKeyPairSync('ml-dsa-65'));
+	for (const [what, jwk] of [
+		['ML-DSA where the server does not take it', postQuantum],
+		['ML-DSA with a short key', { ...postQuantum, pub: 'AAAA' }],
+		['ML-DSA-44', publicJwk(() => generateKeyPairSync('ml-dsa-44'))],
+		['ML-DSA without alg', { ...postQuantum, alg: undefined }],
+		['a private ML-DSA key', { ...postQuantum, priv: 'AAAA' }],
+	] as const) {
+		assert.equal(codeOf(await addPublicKey(registry, { clientId: client.id, jwk }, deps)), 'key_rejected', what);
+	}
+	const taken = { clientId: client.id, jwk: postQuantum, algorithms: ['ML-DSA-65'] } as const;
+	const { credential } = unwrap(await addPublicKey(registry, taken, deps));
+	assert.deepEqual({ ...credential.jwk }, { ...postQuantum });
+	assert.equal(credential.keyId, await calculateJwkThumbprint({ ...postQuantum }));
+	const algorithms = ['ES256'] as const;
+	const other = await addPublicKey(registry, { clientId: client.id, jwk: good, algorithms }, deps);
+	assert.equal(codeOf(other), 'key_rejected', 'an algorithm that this server does not take');
 });
 
 test('check 46: refuses the key of another partner, also in another dress, and one that was compromised', async () => {

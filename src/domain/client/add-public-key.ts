@@ -3,6 +3,8 @@
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, type Result } from '../../kernel/result.ts';
 import { judgeKeyHistory } from '../certificate/key-history.ts';
+import { ASSERTION_ALGORITHMS } from '../token/client-assertion.ts';
+import type { JwsAlgorithm } from '../token/jws-verify.ts';
 import type { Registry } from '../registry/registry.ts';
 import {
 	type AddCredentialCommand,
@@ -23,6 +25,8 @@ export interface AddPublicKeyCommand extends AddCredentialCommand {
 	readonly jwk: unknown;
 	/** The algorithm that the caller expects of it. */
 	readonly algorithm?: string | undefined;
+	/** What clients may sign assertions with here; the classical algorithms when absent. */
+	readonly algorithms?: readonly JwsAlgorithm[] | undefined;
 }
 
 /**
@@ -38,6 +42,10 @@ export async function addPublicKey(
 	if (!holder.ok) return holder;
 	const key = parseRegistrableKey(command.jwk, command.algorithm);
 	if (!key.ok) return fail(fault('key_rejected', key.fault));
+	if (!(command.algorithms ?? ASSERTION_ALGORITHMS).includes(key.value.algorithm)) {
+		const detail = `This server takes no assertions that are signed with ${key.value.algorithm}; its metadata lists what it takes.`;
+		return fail(fault('key_rejected', detail));
+	}
 	const refusal = await judgeKeyHistory(registry, holder.value.partnerId, key.value.publicKeyHash, 'key_rejected');
 	if (refusal !== undefined) return fail(refusal);
 	const common = newCredential(holder.value, command, LIFETIME, deps);

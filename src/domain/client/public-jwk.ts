@@ -1,6 +1,6 @@
 // Decides which public keys a client may register for its assertions, and turns them into the one form in which they
 // are kept. A key has exactly one algorithm, which follows from its type: an assertion can never choose. RFC 7517,
-// RFC 7518 §6, RFC 8037 §2; weak keys as for certificates.
+// RFC 7518 §6, RFC 8037 §2, RFC 9964 §3; weak keys as for certificates.
 import { createHash, createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { parsePublicKey } from '../certificate/public-key.ts';
@@ -10,7 +10,8 @@ import { algorithmNamed, algorithmOfKey, type JwsAlgorithm } from '../token/jws-
 export type PublicJwk =
 	| { readonly kty: 'EC'; readonly crv: 'P-256' | 'P-384'; readonly x: string; readonly y: string }
 	| { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string }
-	| { readonly kty: 'RSA'; readonly n: string; readonly e: string };
+	| { readonly kty: 'RSA'; readonly n: string; readonly e: string }
+	| { readonly kty: 'AKP'; readonly alg: 'ML-DSA-65'; readonly pub: string };
 
 /** A key that may be registered. */
 export interface RegistrableKey {
@@ -50,7 +51,7 @@ export function parseRegistrableKey(value: unknown, algorithm?: string): Result<
 }
 
 const ACCEPTED =
-	'Keys of this type are not accepted. Use an EC key on P-256 or P-384, Ed25519, or RSA with 2048 to 4096 bits.';
+	'Keys of this type are not accepted. Use an EC key on P-256 or P-384, Ed25519, RSA with 2048 to 4096 bits, or ML-DSA-65.';
 
 function judgeKey(
 	key: KeyObject,
@@ -73,7 +74,7 @@ function judgeKey(
 }
 
 function openJwk(jwk: { readonly [name: string]: unknown }): KeyObject | undefined {
-	if (!['EC', 'OKP', 'RSA'].includes(String(jwk['kty']))) return undefined;
+	if (!['EC', 'OKP', 'RSA', 'AKP'].includes(String(jwk['kty']))) return undefined;
 	try {
 		return createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
 	} catch {
@@ -83,12 +84,16 @@ function openJwk(jwk: { readonly [name: string]: unknown }): KeyObject | undefin
 }
 
 function canonicalJwk(key: KeyObject): PublicJwk {
-	const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' });
+	const exported = key.export({ format: 'jwk' });
+	const { kty, crv, x, y, n, e, alg } = exported;
+	// The types of Node do not know the member of RFC 9964 yet.
+	const { pub }: { readonly [member: string]: unknown } = { ...exported };
 	if (kty === 'RSA' && n !== undefined && e !== undefined) return { kty, n, e };
 	if (kty === 'OKP' && crv === 'Ed25519' && x !== undefined) return { kty, crv, x };
 	if (kty === 'EC' && (crv === 'P-256' || crv === 'P-384') && x !== undefined && y !== undefined) {
 		return { kty, crv, x, y };
 	}
+	if (kty === 'AKP' && alg === 'ML-DSA-65' && typeof pub === 'string') return { kty, alg, pub };
 	throw new TypeError('a key that was judged has no JWK form');
 }
 

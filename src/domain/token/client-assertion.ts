@@ -8,7 +8,7 @@ import { algorithmNamed, isSignedBy, type JwsAlgorithm } from './jws-verify.ts';
 import { type DecodedJws, decodeJws } from './jwt.ts';
 import { type JsonObject, parseJsonObject } from './strict-json.ts';
 
-/** What clients may sign assertions with, one algorithm for each kind of key. Published in the metadata, by all names. */
+/** What clients may sign assertions with unless the configuration says otherwise, one algorithm for each kind of key. */
 export const ASSERTION_ALGORITHMS: readonly JwsAlgorithm[] = ['ES256', 'ES384', 'EdDSA', 'PS256'];
 
 /** Longest life of an assertion, from `iat` to `exp`, in seconds. */
@@ -45,11 +45,12 @@ export interface ClaimedAssertion {
 	readonly jws: DecodedJws;
 }
 
-/** Judges everything about an assertion that does not depend on what is registered. */
+/** Judges everything about an assertion that does not depend on what is registered. `algorithms` are those that are published. */
 export function readClientAssertion(
 	assertion: string,
 	issuer: string,
 	nowMs: number,
+	algorithms: readonly JwsAlgorithm[],
 ): Result<ClaimedAssertion, AssertionProblem> {
 	const jws = decodeJws(assertion);
 	if (!jws.ok) return fail('The client assertion is not a signed JWT.');
@@ -57,7 +58,7 @@ export function readClientAssertion(
 	// SECURITY: an access token or a DPoP proof is no client assertion. test/conformance/authorization/assertion.test.ts
 	if (!TYPES.has(header['typ'])) return fail('The client assertion is of another type.');
 	const called = algorithmNamed(header['alg']);
-	const algorithm = ASSERTION_ALGORITHMS.find((name) => name === called);
+	const algorithm = algorithms.find((name) => name === called);
 	if (algorithm === undefined) return fail('The client assertion must be signed with an algorithm that is published.');
 	const keyId = header['kid'];
 	if (keyId !== undefined && typeof keyId !== 'string') return fail('The client assertion is not a signed JWT.');

@@ -10,6 +10,7 @@ import type { Catalogue } from '../../domain/product/catalogue.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
+import type { JwsAlgorithm } from '../../domain/token/jws-verify.ts';
 import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import type { SigningKeyPolicies } from '../../domain/token/signing-key-keeper.ts';
 import type { CutScope } from '../../domain/token/token-cut.ts';
@@ -28,6 +29,8 @@ export interface AdminDependencies {
 	readonly issuers: readonly ExternalIssuer[];
 	/** How a key set stands that is fetched for an owner: an issuer, or a credential. */
 	readonly keySetOf: (owner: string) => KeySetState | undefined;
+	/** What client assertions may be signed with; the classical algorithms when absent. */
+	readonly assertionAlgorithms?: readonly JwsAlgorithm[];
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
 	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare' | 'planRetirement'>;

@@ -13,6 +13,7 @@ import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.t
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
 import { type ClaimedAssertion, readClientAssertion } from '../../domain/token/client-assertion.ts';
+import type { JwsAlgorithm } from '../../domain/token/jws-verify.ts';
 import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';
 import { type UsedProofs, UsedProofsOverloaded } from '../../domain/token/used-proofs.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -44,6 +45,8 @@ export interface Authentication {
 export interface AuthenticationDeps {
 	readonly issuer: string;
 	readonly directory: () => Directory;
+	/** What assertions may be signed with; as published. */
+	readonly assertionAlgorithms: readonly JwsAlgorithm[];
 	readonly assertionKeys: AssertionKeys;
 	/** Keys that clients publish at a URL. */
 	readonly keySets: ClientKeySets;
@@ -137,7 +140,7 @@ function readClaim(
 	caller: ConnectionProof,
 	directory: Directory,
 	nowMs: number,
-	{ issuer, resourceServers }: AuthenticationDeps,
+	{ issuer, resourceServers, assertionAlgorithms }: AuthenticationDeps,
 ): Claim {
 	if (evidence.kind === 'certificate') {
 		// SECURITY: the certificate of a resource server is nobody's else, also where a client has registered it.
@@ -151,7 +154,7 @@ function readClaim(
 		const { clientId, secret } = evidence;
 		return { clientId, client: findClient(clientId, directory), secret };
 	}
-	const assertion = readClientAssertion(evidence.assertion.reveal(), issuer, nowMs);
+	const assertion = readClientAssertion(evidence.assertion.reveal(), issuer, nowMs, assertionAlgorithms);
 	if (!assertion.ok) {
 		const { clientId } = evidence;
 		const refusal = fault('oauth_invalid_client', assertion.fault, { internal: `assertion: ${assertion.fault}` });

@@ -11,6 +11,7 @@ import {
 	isAssertionSignedBy,
 	readClientAssertion,
 } from '../../domain/token/client-assertion.ts';
+import type { JwsAlgorithm } from '../../domain/token/jws-verify.ts';
 import {
 	isResourceServerId,
 	type ResourceServer,
@@ -28,6 +29,7 @@ import { type ConnectionProof, sourceNetwork } from './connection-proof.ts';
 export interface ResourceServerDeps {
 	readonly issuer: string;
 	readonly resourceServers: ResourceServerIndex;
+	readonly assertionAlgorithms: readonly JwsAlgorithm[];
 	readonly assertionKeys: AssertionKeys;
 	readonly usedProofs: UsedProofs;
 	readonly failures: FailureLimit;
@@ -89,7 +91,7 @@ function readClaim(
 	evidence: ClientEvidence,
 	caller: ConnectionProof,
 	nowMs: number,
-	{ issuer, resourceServers }: ResourceServerDeps,
+	{ issuer, resourceServers, assertionAlgorithms }: ResourceServerDeps,
 ): Claim | undefined {
 	if (evidence.kind === 'certificate') {
 		const { clientId } = evidence;
@@ -99,7 +101,7 @@ function readClaim(
 	}
 	// A shared secret proves no resource server.
 	if (evidence.kind !== 'assertion') return undefined;
-	const assertion = readClientAssertion(evidence.assertion.reveal(), issuer, nowMs);
+	const assertion = readClientAssertion(evidence.assertion.reveal(), issuer, nowMs, assertionAlgorithms);
 	// One that is not in order is refused as a client's is: who sent it is not known.
 	if (!assertion.ok || !isResourceServerId(assertion.value.clientId)) return undefined;
 	const { clientId: id } = assertion.value;

@@ -12,6 +12,8 @@ import { FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
 import { createAssertionKeys } from '../../domain/token/assertion-keys.ts';
+import { ASSERTION_ALGORITHMS } from '../../domain/token/client-assertion.ts';
+import type { JwsAlgorithm } from '../../domain/token/jws-verify.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { DetailRules } from '../../domain/token/decide-details.ts';
@@ -70,6 +72,8 @@ export interface AuthorizationServerDeps {
 	/** Where revocations of clients go, and how they come into force. */
 	readonly store: RegistryStore;
 	readonly publisher: ChangePublisher;
+	/** What client assertions may be signed with; the classical algorithms when absent. */
+	readonly assertionAlgorithms?: readonly JwsAlgorithm[];
 	/** Shared by all servers that accept the same client assertions. */
 	readonly usedProofs: UsedProofs;
 	/** Keys that clients publish at a URL; none when absent. */
@@ -103,10 +107,11 @@ export type AuthorizationServer = (request: IncomingMessage, response: ServerRes
 /** Makes the authorization server. It listens nowhere: the platform hands it the requests of its TLS listener. */
 export function createAuthorizationServer(deps: AuthorizationServerDeps): AuthorizationServer {
 	const catalogueView = viewCatalogue(deps);
-	const { bodyTimeoutMs = BODY_TIMEOUT_MS } = deps;
+	const { bodyTimeoutMs = BODY_TIMEOUT_MS, assertionAlgorithms = ASSERTION_ALGORITHMS } = deps;
 	const authentication: AuthenticationDeps = {
 		issuer: deps.issuer,
 		directory: deps.directory,
+		assertionAlgorithms,
 		assertionKeys: createAssertionKeys(deps.random),
 		keySets: deps.keySets ?? NO_CLIENT_KEY_SETS,
 		usedProofs: deps.usedProofs,
@@ -225,7 +230,10 @@ function viewCatalogue(deps: AuthorizationServerDeps): () => CatalogueView {
 		if (view?.products.catalogue !== catalogue) {
 			view = {
 				products: indexProductResources(catalogue),
-				metadata: renderMetadata(deps.issuer, catalogue, deps.details.policy.types, deps.resourceServers.hasEncryption),
+				metadata: renderMetadata(deps.issuer, catalogue, deps.details.policy.types, {
+					assertionAlgorithms: deps.assertionAlgorithms ?? ASSERTION_ALGORITHMS,
+					encryptsIntrospection: deps.resourceServers.hasEncryption,
+				}),
 			};
 		}
 		return view;

@@ -4,9 +4,8 @@ import { AUTHENTICATION_METHODS, isSecretMethod } from '../../domain/client/auth
 import type { Catalogue } from '../../domain/product/catalogue.ts';
 import { DPOP_ALGORITHMS } from '../../domain/token/dpop-proof.ts';
 import { normalizeTargetUri } from '../../domain/token/dpop-target-uri.ts';
-import { algorithmNames } from '../../domain/token/jws-verify.ts';
+import { algorithmNames, type JwsAlgorithm } from '../../domain/token/jws-verify.ts';
 import { SIGNING_ALGORITHMS } from '../../domain/token/signing-key.ts';
-import { ASSERTION_ALGORITHMS } from '../../domain/token/client-assertion.ts';
 
 /** Paths of this server. The metadata path of an issuer with a path of its own has that path appended (RFC 8414 §3). */
 export const PATHS = {
@@ -31,12 +30,19 @@ export function tokenEndpointUri(issuer: string): string {
 	return uri;
 }
 
+/** What this server is configured to do. */
+export interface ServerAbilities {
+	readonly assertionAlgorithms: readonly JwsAlgorithm[];
+	/** Whether any answer of introspection is encrypted. */
+	readonly encryptsIntrospection: boolean;
+}
+
 /** Writes the metadata document of `issuer`; the issuer itself stands in it byte for byte as configured. */
 export function renderMetadata(
 	issuer: string,
 	catalogue: Catalogue,
 	detailTypes: readonly string[],
-	encryptsIntrospection: boolean,
+	{ assertionAlgorithms, encryptsIntrospection }: ServerAbilities,
 ): string {
 	const { origin } = new URL(issuer);
 	const scopes = new Set<string>();
@@ -47,7 +53,7 @@ export function renderMetadata(
 	// All endpoints authenticate clients in the same way.
 	const authentication = (endpoint: string): object => ({
 		[`${endpoint}_endpoint_auth_methods_supported`]: methods,
-		[`${endpoint}_endpoint_auth_signing_alg_values_supported`]: algorithmNames(ASSERTION_ALGORITHMS),
+		[`${endpoint}_endpoint_auth_signing_alg_values_supported`]: algorithmNames(assertionAlgorithms),
 	});
 	return JSON.stringify({
 		issuer,

@@ -41,7 +41,7 @@ export function addNewCredentialRoutes(router: AdminRouter): void {
 		body: publicKeyInput,
 		answer: { description: 'The new credential.', schema: credentialSchema, hasRevision: true },
 		work: async (registry, { params, body }) => {
-			const outcome = await addPublicKey(registry, { ...params, ...body }, deps);
+			const outcome = await addPublicKey(registry, { ...params, ...body, algorithms: deps.assertionAlgorithms }, deps);
 			if (!outcome.ok) return outcome;
 			const { credential, sequence } = outcome.value;
 			return ok({

@@ -114,7 +114,8 @@ async function makeSuccessor(
 		}
 		case 'public-key': {
 			const { algorithm } = old;
-			return addPublicKey(registry, { clientId, jwk, lifetimeSeconds, algorithm }, deps);
+			const algorithms = deps.assertionAlgorithms;
+			return addPublicKey(registry, { clientId, jwk, lifetimeSeconds, algorithm, algorithms }, deps);
 		}
 		case 'client-secret': {
 			const added = await addClientSecret(registry, { clientId, lifetimeSeconds }, deps);
