@@ -38,6 +38,9 @@ before(async () => {
 after(() => gateway.close());
 beforeEach(() => gateway.forget());
 
+/** Of a release of Keycloak that says nothing of the grant in `jti`, nor in `client_id`. */
+const OLDER = { jti: '3f1d8bb6-b5c9-4b0e-a2c2-1f0a1d4c0e77', client_id: undefined };
+
 /** Each of these makes a token that is refused. */
 async function refusesEach(
 	make: Make,
@@ -167,7 +170,17 @@ describe('check 94: confusion of issuers', () => {
 });
 
 test('a token that a person obtained through the client is refused, for each make', async () => {
-	await refusesEach('keycloak', { session: { claims: { sid: 'f00d' } } });
+	await refusesEach('keycloak', {
+		session: { claims: { sid: 'f00d' } },
+		'another user': { claims: { preferred_username: 'ada' } },
+		'the service account of another client': { claims: { preferred_username: 'service-account-other' } },
+		'nothing that says how it was granted': { claims: { ...OLDER, preferred_username: undefined } },
+		'granted by token exchange': { claims: { jti: 'trrtte:3f1d8bb6-b5c9-4b0e-a2c2-1f0a1d4c0e77' } },
+	});
+	for (const claims of [OLDER, { preferred_username: undefined, client_id: undefined }]) {
+		assert.equal((await gateway.call(issuers.keycloak.token({ claims }))).status, 200);
+	}
+	gateway.forget();
 	await refusesEach('okta', {
 		'subject of a person': { claims: { sub: 'ada@acme.example', uid: '00u1' } },
 		'subject alone': { claims: { sub: 'ada@acme.example' } },

@@ -20,6 +20,8 @@ export interface ClientKeySets {
 /** How long a token request waits for the keys of its client, and how many wait at once. */
 const KEY_WAIT_MS = 3000;
 const WAITING_MAX = 64;
+/** The same of one partner, so that nobody takes the places of others with a server that never answers. */
+const PARTNER_WAITING_MAX = 16;
 
 /** No keys at all: for a server that knows no such credentials. */
 export const NO_CLIENT_KEY_SETS: ClientKeySets = { find: () => undefined, fetchMissing: () => undefined };
@@ -28,6 +30,7 @@ export const NO_CLIENT_KEY_SETS: ClientKeySets = { find: () => undefined, fetchM
 export function createClientKeySets(keeper: KeySetKeeper, clock: Clock, waitMs = KEY_WAIT_MS): ClientKeySets {
 	const opened = new WeakMap<FetchedKey, KeyObject>();
 	let waiting = 0;
+	const waitingOf = new Map<string, number>();
 	return {
 		find: (credential, keyId) => {
 			const state = keeper.state(credential.id);
@@ -43,11 +46,19 @@ export function createClientKeySets(keeper: KeySetKeeper, clock: Clock, waitMs =
 			return key;
 		},
 		fetchMissing: (credential) => {
-			if (waiting >= WAITING_MAX) return undefined;
+			const { partnerId } = credential;
+			const ofPartner = waitingOf.get(partnerId) ?? 0;
+			if (waiting >= WAITING_MAX || ofPartner >= PARTNER_WAITING_MAX) return undefined;
 			const fetching = keeper.want(credential.id);
 			if (fetching === undefined) return undefined;
 			waiting++;
-			return within(fetching, waitMs).finally(() => waiting--);
+			waitingOf.set(partnerId, ofPartner + 1);
+			return within(fetching, waitMs).finally(() => {
+				waiting--;
+				const left = (waitingOf.get(partnerId) ?? 1) - 1;
+				if (left === 0) waitingOf.delete(partnerId);
+				else waitingOf.set(partnerId, left);
+			});
 		},
 	};
 }

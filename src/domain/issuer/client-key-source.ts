@@ -25,6 +25,7 @@ export function clientKeySource(credential: KeySetCredential, deps: ClientKeySou
 	const judge = judgeOf(credential);
 	return {
 		owner: credential.id,
+		group: credential.partnerId,
 		source: credential.jwksUri,
 		keptMs: deps.keptMs,
 		retrieve: async () => {

@@ -5,7 +5,13 @@ import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.t
 import { ManualClock } from '../../kernel/clock.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { KEY_PAUSE_MS } from './issuer-keys.ts';
-import { FETCHES_MAX, KeySetKeeper, type KeySource, type RetrievedKeySet } from './key-set-keeper.ts';
+import {
+	FETCHES_MAX,
+	GROUP_FETCHES_MAX,
+	KeySetKeeper,
+	type KeySource,
+	type RetrievedKeySet,
+} from './key-set-keeper.ts';
 
 const KEPT_MS = 86_400_000;
 const OWNER = 'issuer:https://as.example';
@@ -26,6 +32,7 @@ function keeperWith(store = openMemoryStore().registry.keySets, startMs = 1_800_
 	const source = (owner = OWNER, changes: Partial<KeySource> = {}): KeySource => ({
 		owner,
 		source: 'https://as.example/jwks',
+		group: owner,
 		keptMs: KEPT_MS,
 		retrieve: () => {
 			fetches++;
@@ -145,6 +152,20 @@ test('so many fetches run at once, and no more, however many sets are due', asyn
 		running.push(world.keeper.run());
 	}
 	assert.equal(world.fetches(), 3 * FETCHES_MAX);
+});
+
+test('one group has few of the fetches, so that those of others are never kept waiting by it', async () => {
+	const world = keeperWith();
+	world.answers(() => new Promise(() => undefined));
+	for (let n = 0; n < 20; n++) await world.keeper.add(world.source(`crd_${n}`, { group: 'hostile' }));
+	await world.keeper.add(world.source('crd_other'));
+	void world.keeper.run();
+	assert.equal(world.fetches(), GROUP_FETCHES_MAX + 1);
+	assert.equal(world.keeper.want('crd_19'), undefined);
+	world.answers(async () => published(two));
+	await world.keeper.add(world.source('crd_third'));
+	await world.keeper.want('crd_third');
+	assert.deepEqual(world.keeper.state('crd_third')?.keys, two);
 });
 
 test('a restart during an outage goes on with what was stored, for the time that is left of it', async () => {

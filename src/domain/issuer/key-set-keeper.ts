@@ -19,6 +19,8 @@ export interface KeySource {
 	readonly owner: string;
 	/** Where it is fetched from; a set that was stored from elsewhere is not used. */
 	readonly source: string;
+	/** Who answers for its server: nobody has more than a few of the fetches that run at once. */
+	readonly group: string;
 	/** How long its keys count after they were last fetched. */
 	readonly keptMs: number;
 	/** Fetches it, within a bounded time. The failure is for the log. */
@@ -60,6 +62,8 @@ const REFRESH_PART = 0.8;
 const RETRY_MS = { min: 5000, max: 300_000 } as const;
 /** Fetches that run at once, of all sets together. */
 export const FETCHES_MAX = 8;
+/** The same of one group, so that somebody whose servers never answer keeps nobody else's keys from being fetched. */
+export const GROUP_FETCHES_MAX = 2;
 
 interface Entry {
 	readonly source: KeySource;
@@ -73,6 +77,7 @@ export class KeySetKeeper {
 	readonly #entries = new Map<string, Entry>();
 	readonly #deps: KeySetKeeperDeps;
 	#running = 0;
+	readonly #runningOf = new Map<string, number>();
 
 	constructor(deps: KeySetKeeperDeps) {
 		this.#deps = deps;
@@ -118,8 +123,7 @@ export class KeySetKeeper {
 		for (const entry of this.#entries.values()) {
 			this.#noteLapse(entry, nowMs);
 			if (entry.running !== undefined || !isDue(entry, nowMs)) continue;
-			if (this.#running >= FETCHES_MAX) continue;
-			started.push(this.#start(entry));
+			if (this.#hasRoom(entry)) started.push(this.#start(entry));
 		}
 		await Promise.all(started);
 	}
@@ -133,17 +137,26 @@ export class KeySetKeeper {
 		if (entry === undefined) return undefined;
 		if (entry.running !== undefined) return entry.running;
 		const sinceMs = this.#deps.clock.nowMs() - entry.state.triedAtMs;
-		if ((sinceMs >= 0 && sinceMs < KEY_PAUSE_MS) || this.#running >= FETCHES_MAX) return undefined;
+		if ((sinceMs >= 0 && sinceMs < KEY_PAUSE_MS) || !this.#hasRoom(entry)) return undefined;
 		return this.#start(entry);
 	}
 
 	#start(entry: Entry): Promise<void> {
+		const { group } = entry.source;
 		this.#running++;
+		this.#runningOf.set(group, (this.#runningOf.get(group) ?? 0) + 1);
 		entry.running = this.#fetch(entry).finally(() => {
 			this.#running--;
+			const left = (this.#runningOf.get(group) ?? 1) - 1;
+			if (left === 0) this.#runningOf.delete(group);
+			else this.#runningOf.set(group, left);
 			entry.running = undefined;
 		});
 		return entry.running;
+	}
+
+	#hasRoom({ source: { group } }: Entry): boolean {
+		return this.#running < FETCHES_MAX && (this.#runningOf.get(group) ?? 0) < GROUP_FETCHES_MAX;
 	}
 
 	async #fetch(entry: Entry): Promise<void> {

@@ -35,7 +35,10 @@ interface Dialect {
 const REFUSED_EVERYWHERE = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'act'] as const;
 
 const DIALECTS = {
-	// `typ` in the payload tells access tokens from ID, refresh and logout tokens; a session (`sid`) is a person's.
+	// `typ` in the payload tells access tokens from ID, refresh and logout tokens; a session (`sid`) is a person's. The user
+	// of a token by client credentials is the service account of the client. Where a token does not say who its user is, it
+	// must be one by client credentials by its name, which newer releases begin with `....cc:`, or have the claim `client_id`,
+	// which Keycloak gives to such tokens alone.
 	keycloak: {
 		types: ['jwt', 'at+jwt'],
 		clientClaims: ['azp', 'client_id'],
@@ -43,9 +46,16 @@ const DIALECTS = {
 		isTokenIdRequired: true,
 		scopeClaims: ['scope'],
 		refusedClaims: ['sid', 'session_state'],
-		judge: ({ typ, azp }) => {
+		judge: ({ typ, azp, client_id: clientId, preferred_username: user, jti }, client) => {
 			if (typ !== 'Bearer' && typ !== 'DPoP') return 'claim typ';
-			return azp === undefined ? 'claim azp' : undefined;
+			if (azp === undefined) return 'claim azp';
+			const grant = /^[a-z]{4}([a-z]{2}):/.exec(String(jti))?.[1];
+			if (grant !== undefined && grant !== 'cc') return 'claim jti';
+			const isOfClient =
+				user === undefined
+					? grant !== undefined || clientId !== undefined
+					: user === `service-account-${client.toLowerCase()}`;
+			return isOfClient ? undefined : 'claim preferred_username';
 		},
 	},
 	// The header has no `typ`. Access tokens are called AT…, ID tokens ID…; the subject of a client is its own id.

@@ -124,7 +124,7 @@ test('a start waits for no network: the issuer alone is not ready, until its key
 	const world = await open();
 	assert.deepEqual(requests, [], 'nothing is fetched by opening');
 	assert.deepEqual(world.sets.issuerKeySets(), [{ issuer: origin, keys: [], goodUntilMs: 0, triedAtMs: 0 }]);
-	assert.deepEqual(world.sets.unready(), ['issuer rfc9068: its keys are not known, its tokens are refused']);
+	assert.deepEqual(world.sets.unready(), ['issuer rfc9068: it has no keys that count, its tokens are refused']);
 	assert.match(world.sets.renderMetrics(), /sallyport_issuer_ready\{issuer="rfc9068"\} 0\n/);
 	await world.fetched();
 	assert.deepEqual(world.sets.unready(), []);

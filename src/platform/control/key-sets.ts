@@ -109,8 +109,8 @@ export async function openKeySets(options: KeySetsOptions): Promise<KeySets> {
 		},
 		unready: () =>
 			issuers
-				.filter((issuer) => clock.nowMs() >= stateOf(issuer).goodUntilMs)
-				.map(({ name }) => `issuer ${name}: its keys are not known, its tokens are refused`),
+				.filter((issuer) => clock.nowMs() >= stateOf(issuer).goodUntilMs || stateOf(issuer).keys.length === 0)
+				.map(({ name }) => `issuer ${name}: it has no keys that count, its tokens are refused`),
 		renderMetrics: () => renderKeySetMetrics(issuers, stateOf, clientKeeper.states(), clock.nowMs()),
 	};
 }
@@ -118,6 +118,7 @@ export async function openKeySets(options: KeySetsOptions): Promise<KeySets> {
 function issuerSource(issuer: ExternalIssuer, fetch: OutgoingFetch): KeySource {
 	return {
 		owner: issuerOwner(issuer.issuer),
+		group: issuer.issuer,
 		source: 'jwksUri' in issuer.keys ? issuer.keys.jwksUri : issuer.keys.discoveryUri,
 		keptMs: issuer.keysKeptMs,
 		retrieve: () => retrieveIssuerKeys(issuer, fetch),
