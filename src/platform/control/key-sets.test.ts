@@ -15,6 +15,7 @@ import { createLiveIdentities, type LiveIdentities } from '../../../test/fixture
 import { TestLedger } from '../../../test/fixture/test-admin.ts';
 import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
 import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
+import { encodeEntry } from '../../domain/ledger/encode-entry.ts';
 import { type ExternalIssuer, issuerOwner } from '../../domain/issuer/external-issuer.ts';
 import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
 import { ipSetOf } from '../../domain/network/ip-set.ts';
@@ -169,6 +170,20 @@ test('keys that change are told at once, recorded with what came and went, and l
 	world.clock.advance(300_000);
 	await world.fetched();
 	assert.equal(world.ledger.durable.length, 2);
+});
+
+test('the entry of a change has room in the ledger, however many keys and long names there are', async () => {
+	const many = (name: string) => Array.from({ length: 64 }, (_, n) => makeIssuerKey(`${name}-${n}-${'k'.repeat(240)}`));
+	answer = publishing(many('old'));
+	const world = await open();
+	await world.fetched();
+	answer = publishing(many('new'));
+	world.clock.advance(300_000);
+	await world.fetched();
+	const [, entry] = world.ledger.durable;
+	assert.ok(entry !== undefined);
+	assert.ok(encodeEntry(entry).length < 8192);
+	assert.match(JSON.stringify(entry.facts?.['gone']), / and 48 more"$/);
 });
 
 test('check 94: an outage: its keys hold until their limit, over a restart too, then it is said that they do not', async () => {

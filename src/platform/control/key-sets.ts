@@ -142,7 +142,7 @@ function keeperDeps(options: KeySetsOptions, tell: (state: KeySetState) => void)
 			const [added, gone] = [newIn(state, before), newIn(before, state)];
 			// What the store had was recorded when it was fetched.
 			if (state.triedAtMs === before.triedAtMs || (added.length === 0 && gone.length === 0)) return;
-			record(options, 'keys.changed', state, { added: added.join(' '), gone: gone.join(' ') });
+			record(options, 'keys.changed', state, { added: listNames(added), gone: listNames(gone) });
 		},
 		onLapse: (state) => {
 			tell(state);
@@ -176,7 +176,16 @@ function newIn(one: KeySetState, other: KeySetState): readonly string[] {
 }
 
 function keyName({ kid, algorithm, publicKeyHash }: KeySetState['keys'][number]): string {
-	return `${kid}/${algorithm}/${publicKeyHash.slice(0, 12)}`;
+	return `${kid.slice(0, KID_SHOWN)}/${algorithm}/${publicKeyHash.slice(0, 12)}`;
+}
+
+/** How much of a `kid`, and how many keys, an entry of the ledger shows: its size is bounded, theirs is somebody else's. */
+const KID_SHOWN = 64;
+const KEYS_SHOWN = 16;
+
+function listNames(names: readonly string[]): string {
+	const shown = names.slice(0, KEYS_SHOWN).join(' ');
+	return names.length > KEYS_SHOWN ? `${shown} and ${names.length - KEYS_SHOWN} more` : shown;
 }
 
 function record(
