@@ -277,6 +277,13 @@ export const FAULTS = {
 		oauthError: 'temporarily_unavailable',
 		retry: 'later',
 	},
+	oauth_too_many_requests: {
+		owner: 'policy',
+		status: 429,
+		title: 'The client asks too often',
+		oauthError: 'temporarily_unavailable',
+		retry: 'later',
+	},
 	oauth_temporarily_unavailable: {
 		owner: 'platform',
 		status: 503,

@@ -10,6 +10,7 @@ import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import type { Attempt, FailureLimit } from '../../domain/client/failure-limit.ts';
 import type { ClientKeySets } from '../../domain/issuer/client-key-sets.ts';
 import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
+import type { RequestLimit } from '../../domain/client/request-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { AssertionKeys } from '../../domain/token/assertion-keys.ts';
 import { type ClaimedAssertion, readClientAssertion } from '../../domain/token/client-assertion.ts';
@@ -52,6 +53,7 @@ export interface AuthenticationDeps {
 	readonly keySets: ClientKeySets;
 	readonly usedProofs: UsedProofs;
 	readonly failures: FailureLimit;
+	readonly requests: RequestLimit;
 	readonly uses: CredentialUses;
 	/** Whose certificates prove no client. */
 	readonly resourceServers: ResourceServerIndex;
@@ -104,6 +106,13 @@ export async function authenticateClient(
 	}
 	deps.failures.recordSuccess(attempt);
 	deps.uses.note(proven.credential.id, nowMs);
+	// Step 4: who asks too often is not served. Last, so that nobody spends the allowance of another one, not even by sending
+	// again what that one has sent. test/attack/token-flood.test.ts
+	const pauseSeconds = deps.requests.spend(proven.client.id);
+	if (pauseSeconds > 0) {
+		const known = { client: proven.client, credential: proven.credential };
+		return { outcome: fail(tooManyRequests(pauseSeconds)), claimed: known };
+	}
 	return { outcome: ok(proven), claimed: { client: proven.client, credential: proven.credential } };
 }
 
@@ -315,6 +324,11 @@ export function tooManyFailures(retryAfterSeconds: number): Fault {
 	return fault('oauth_too_many_failures', 'Authentication has failed too often. Try again later.', {
 		retryAfterSeconds,
 	});
+}
+
+function tooManyRequests(retryAfterSeconds: number): Fault {
+	const detail = 'The client asks too often. Keep a token until it expires.';
+	return fault('oauth_too_many_requests', detail, { retryAfterSeconds });
 }
 
 function findClient(id: string | undefined, directory: Directory): Client | undefined {

@@ -9,6 +9,7 @@ import type { Connection } from '../../domain/certificate/connection.ts';
 import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { CredentialUses } from '../../domain/client/credential-uses.ts';
 import { FailureLimit } from '../../domain/client/failure-limit.ts';
+import { RequestLimit } from '../../domain/client/request-limit.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import { indexProductResources, type ProductResources } from '../../domain/token/decide-grant.ts';
 import { createAssertionKeys } from '../../domain/token/assertion-keys.ts';
@@ -80,6 +81,8 @@ export interface AuthorizationServerDeps {
 	readonly keySets?: ClientKeySets;
 	/** Counts failed authentications; its own when absent. */
 	readonly failures?: FailureLimit;
+	/** Counts the requests of each client; its own when absent. */
+	readonly requests?: RequestLimit;
 	/** Told which credentials are used. */
 	readonly uses: CredentialUses;
 	/** Gives the signer of access tokens of this moment; the directory has the public keys, which are published here. */
@@ -116,6 +119,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		keySets: deps.keySets ?? NO_CLIENT_KEY_SETS,
 		usedProofs: deps.usedProofs,
 		failures: deps.failures ?? new FailureLimit(deps.clock),
+		requests: deps.requests ?? new RequestLimit(deps.clock),
 		uses: deps.uses,
 		resourceServers: deps.resourceServers,
 	};

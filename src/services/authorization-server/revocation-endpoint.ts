@@ -33,7 +33,8 @@ export async function answerRevocation(
 	}
 	if (!state.isRecorded) {
 		const context = contextOf(trace, requestId, deps);
-		deps.audit.recordBuffered(describeTokenQuestion('token.revoked', outcome, { jti: undefined }, context));
+		const jti = outcome.ok ? outcome.value : undefined;
+		deps.audit.recordBuffered(describeTokenQuestion('token.revoked', outcome, { jti }, context));
 	}
 	if (!outcome.ok) countFailure(trace, outcome.fault, deps);
 	if (outcome.ok) sendEmpty(response, requestId);
@@ -55,6 +56,10 @@ async function decide(
 	// test/conformance/authorization/token-status.test.ts
 	if (token === undefined || token.clientId !== client.client.id) return ok(undefined);
 	const { jti, expiresAtSeconds } = token;
+	// Revoked before: nothing is written again, so that a repetition costs neither transaction nor flush. Its answer too means
+	// that every gateway decides from it. test/attack/token-flood.test.ts
+	const directory = deps.directory();
+	if (directory.isTokenRevoked(jti)) return confirm(jti, directory.sequence, requestId, deps);
 	const committed = await commitChange(deps.store, async (registry) => {
 		const revoked = await revokeToken(registry, { jti, expiresAtSeconds }, deps);
 		if (!revoked.ok) return revoked;
@@ -66,8 +71,18 @@ async function decide(
 	});
 	// It expired while it was being revoked: there is nothing left to revoke.
 	if (!committed.ok) return committed.fault.code === 'input_invalid' ? ok(undefined) : committed;
+	return confirm(jti, committed.value.sequence, requestId, deps);
+}
+
+/** Waits until every gateway thread decides from the change with this number. */
+async function confirm(
+	jti: string,
+	sequence: number,
+	requestId: string,
+	deps: TokenServiceDeps,
+): Promise<Result<string, Fault>> {
 	try {
-		await deps.publisher.publish(committed.value.sequence);
+		await deps.publisher.publish(sequence);
 	} catch (error) {
 		deps.reportBug(error, requestId);
 		const detail = 'The token is revoked, but not every gateway has confirmed it. Repeat the request.';
