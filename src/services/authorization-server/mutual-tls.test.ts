@@ -80,13 +80,10 @@ async function curl(name?: string): Promise<readonly [number, { [name: string]: 
 	const resolve = `${new URL(issuer).host}:127.0.0.1`;
 	const own =
 		name === undefined ? [] : ['--cert', join(folder, `${name}.pem`), '--key', join(folder, `${name}-key.pem`)];
-	const { stdout } = await run('curl', [
-		'--silent',
-		'--show-error',
-		...['--write-out', '\n%{http_code}', '--noproxy', '*', '--resolve', resolve, '--cacert', join(folder, 'ca.pem')],
-		...own,
-		...['--data', 'grant_type=client_credentials', `${issuer}/oauth2/token`],
-	]);
+	const answer = ['--silent', '--show-error', '--write-out', '\n%{http_code}'];
+	const trust = ['--cacert', join(folder, 'ca.pem'), '--noproxy', '*', '--resolve', resolve];
+	const asked = ['--data', 'grant_type=client_credentials', `${issuer}/oauth2/token`];
+	const { stdout } = await run('curl', [...answer, ...trust, ...own, ...asked]);
 	const cut = stdout.lastIndexOf('\n');
 	return [Number(stdout.slice(cut + 1)), JSON.parse(stdout.slice(0, cut)) as { [name: string]: unknown }];
 }
@@ -104,7 +101,7 @@ test('checks 48, 50, 51, 61: curl gets a token with the client certificate, or e
 	assert.deepEqual(claims.cnf, { 'x5t#S256': good.thumbprint });
 	for (const name of [undefined, 'stranger']) {
 		const [refused, answer] = await curl(name);
-		assert.deepEqual([refused, answer['error']], [401, 'invalid_client'], name);
+		assert.deepEqual([refused, answer['error']], [401, 'invalid_client'], name ?? 'none');
 	}
 	const [own, granted] = await curl('selfMade');
 	assert.equal(own, 200, JSON.stringify(granted));
