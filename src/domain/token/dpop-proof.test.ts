@@ -214,7 +214,14 @@ test('check 73: judges iat within a minute, and exp and nbf where they are prese
 	for (const bad of [-3600, -61, 16, 60, 3600]) assert.equal(withClaims({ iat: NOW + bad }), 'not fresh', String(bad));
 	assert.equal(withClaims({ nbf: NOW, exp: NOW + 60 }), 'accepted');
 	for (const exp of [NOW, NOW - 60, 'soon', null, -1]) assert.equal(withClaims({ exp }), 'claim exp', String(exp));
-	for (const nbf of [NOW + 3600, 'soon', null, -1]) assert.equal(withClaims({ nbf }), 'claim nbf', String(nbf));
+	for (const nbf of [NOW + 16, NOW + 3600, 'soon', null, -1]) {
+		assert.equal(withClaims({ nbf }), 'claim nbf', String(nbf));
+	}
+	assert.equal(withClaims({ nbf: NOW + 15 }), 'accepted');
+	// A nonce of ours says when the proof was made; the clock of the client may be off then.
+	const nonce = nonces.current();
+	assert.equal(withClaims({ nbf: NOW + 200, iat: NOW + 200, nonce }), 'accepted');
+	assert.equal(withClaims({ nbf: NOW + 301, nonce }), 'claim nbf');
 });
 
 test('a proof is remembered until it would be refused as stale', () => {

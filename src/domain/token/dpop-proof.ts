@@ -178,7 +178,9 @@ function judgeFreshness(claims: JsonObject, deps: DpopVerifierDeps): number | Dp
 	const { rememberedSinceSeconds = 0 } = deps;
 	if (!isSeconds(iat)) return 'claim iat';
 	if (exp !== undefined && (!isSeconds(exp) || exp <= now)) return 'claim exp';
-	if (nbf !== undefined && (!isSeconds(nbf) || nbf > now + DPOP_DRIFT_SECONDS_MAX)) return 'claim nbf';
+	// A nonce of ours says when the proof was made, whatever the clock of the client: only then may that be far off.
+	const ahead = nonce === undefined ? DPOP_SKEW_SECONDS : DPOP_DRIFT_SECONDS_MAX;
+	if (nbf !== undefined && (!isSeconds(nbf) || nbf > now + ahead)) return 'claim nbf';
 	if (nonce === undefined) {
 		if (iat < now - DPOP_AGE_SECONDS_MAX || iat > now + DPOP_SKEW_SECONDS) return 'not fresh';
 		// After what is about the request and before what is about us: who gets this answer has sent a good proof but for that.

@@ -177,7 +177,7 @@ checkBoth(73, 'judges iat within a minute, and exp and nbf where they are presen
 	for (const off of [-120, 30]) await judge(`iat ${off}`, ask(proof({ claims: { iat: now() + off } })), REFUSED, wider);
 	for (const off of [-10, 10]) await accepts(`iat ${off}`, proof({ claims: { iat: now() + off } }));
 	await refuses('over', proof({ claims: { exp: now() - 60 } }));
-	await refuses('not begun', proof({ claims: { nbf: now() + 3600 } }));
+	for (const ahead of [60, 3600]) await refuses(`nbf +${ahead}`, proof({ claims: { nbf: now() + ahead } }));
 	await refuses('exp as text', proof({ claims: { exp: `${now() + 60}` } }));
 	await accepts('exp and nbf', proof({ claims: { exp: now() + 60, nbf: now() - 1 } }));
 });
