@@ -49,6 +49,7 @@ async function withEach(
 
 const WAYS: readonly Pick<Registration, 'method' | 'algorithm'>[] = [
 	{ method: 'tls_client_auth' },
+	{ method: 'self_signed_tls_client_auth' },
 	{ method: 'private_key_jwt', algorithm: 'ES256' },
 	{ method: 'private_key_jwt', algorithm: 'ES384' },
 	{ method: 'private_key_jwt', algorithm: 'EdDSA' },
@@ -74,12 +75,6 @@ for (const way of WAYS) {
 			}));
 	}
 }
-
-test('independent clients get tokens by self_signed_tls_client_auth, bound by dpop, and call the gateway', () =>
-	withEach({ method: 'self_signed_tls_client_auth', senderConstraint: 'dpop' }, async (client, _settings, library) => {
-		const token = await client.token({ resource: platform.resource, scope: 'accounts:read' });
-		assert.equal(await client.call(token.access_token, account), 200, library);
-	}));
 
 for (const algorithm of ['EdDSA', 'PS256']) {
 	test(`independent clients prove possession by keys of ${algorithm}`, () =>
