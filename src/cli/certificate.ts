@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { parseIpAddress } from '../domain/certificate/host-name.ts';
+import { parseIpAddress } from '../domain/network/ip-address.ts';
 import { systemClock } from '../kernel/clock.ts';
 import {
 	type AdminOptions,

@@ -2,7 +2,7 @@
 // gateway needs to decide about them is there.
 import type { ApiVersion, OpenApiDocument, Upstream } from '../domain/api/api.ts';
 import { isForbiddenUpstreamAddress } from '../domain/api/upstream-address.ts';
-import { parseIpAddress } from '../domain/certificate/host-name.ts';
+import { parseIpAddress } from '../domain/network/ip-address.ts';
 import { type ApiDocument, loadApiDocument } from './api-document.ts';
 import { acceptedIssuersOf } from './check-issuers.ts';
 import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';

@@ -150,6 +150,28 @@ test('refuses a certificate that is no authority where one is expected', async (
 	assert.match(message ?? '', /is not the certificate of an authority$/);
 });
 
+test('T21 refuses authorities of an upstream that are missing, empty or corrupt, and falls back to no others', async (context) => {
+	const folder = createConfigurationFolder((cleanUp) => context.after(cleanUp));
+	writeIdentity(folder);
+	const url = 'url: https://localhost:9443/core';
+	const good = authorities.root.certificatePem;
+	const middle = Math.floor(good.length / 2);
+	for (const [what, text] of [
+		['missing', undefined],
+		['empty', ''],
+		['a line break', '\n'],
+		['no certificate', 'See the intranet.\n'],
+		['a key', key],
+		['cut off', good.slice(0, middle)],
+		['changed in the middle', `${good.slice(0, middle)}${'A'.repeat(40)}${good.slice(middle + 40)}`],
+		['good with a corrupt one behind it', `${good}${good.replace(/\n[^-\n]{20}/, '\nAAAAAAAAAAAAAAAAAAAA')}`],
+	] as const) {
+		if (text !== undefined) folder.write('tls/ca.pem', text);
+		const refused = await refusalsOf(folder, replaceOnce(CONFIGURATION_YAML, url, `${url}\n      caFile: tls/ca.pem`));
+		assert.equal(refused[0]?.[0], 'apis.bank.upstream.caFile', what);
+	}
+});
+
 test('warns of a certificate that expires soon and of a key that everybody may read', async (context) => {
 	const folder = createConfigurationFolder((cleanUp) => context.after(cleanUp));
 	writeIdentity(folder);

@@ -1,7 +1,8 @@
 // The kinds of values that a configuration is made of: texts with a syntax, durations, sizes, host names, addresses.
 // Each refusal has a message that says what is wrong and a remedy that shows a right value.
 import { z } from 'zod';
-import { isDnsName, parseIpAddress } from '../domain/certificate/host-name.ts';
+import { isDnsName } from '../domain/certificate/host-name.ts';
+import { parseIpAddress } from '../domain/network/ip-address.ts';
 import { formatByteSize, parseByteSize } from '../kernel/byte-size.ts';
 import { formatDurationMs, parseDurationMs } from '../kernel/duration.ts';
 

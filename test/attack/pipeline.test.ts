@@ -356,5 +356,6 @@ test('a bug in the answering ends its connection and not the gateway', async () 
 	assert.equal(await broken.send(get(gateway, ACCOUNT, partner.token())), undefined);
 	gateway.answer = () => GOOD_ANSWER;
 	assert.equal((await gateway.request(partner, get(gateway, ACCOUNT, partner.token())))?.status, 200);
+	assert.equal(gateway.errors.splice(0).length, 1);
 	await gateway.close();
 });

@@ -85,6 +85,23 @@ test('a body that comes steadily may take longer than that', async () => {
 	connection.close();
 });
 
+test('T30 a body that is taken in whole has a longest time as well, however steadily it comes', async (context) => {
+	const connection = await gateway.connect(partner);
+	// Every other wait of this test ends by an event, so that time may stand still.
+	context.mock.timers.enable({ apis: ['setTimeout'] });
+	connection.socket.write(post('Content-Length: 1000\r\nExpect: 100-continue\r\n'));
+	const told = await connection.next();
+	assert.equal(told?.status, 100, 'the body is awaited');
+	connection.socket.write(' '.repeat(500));
+	context.mock.timers.tick(60_000);
+	const response = await connection.next();
+	context.mock.timers.reset();
+	assert.equal(response?.status, 408);
+	assert.equal(gateway.seen.length, 0);
+	assert.equal(gateway.ledger.buffered[0]?.reason, 'request_timeout');
+	connection.close();
+});
+
 test('who does not take the answers is cut, and the next one is served meanwhile', async () => {
 	const slow = await gateway.connect(partner);
 	slow.socket.pause();

@@ -6,7 +6,8 @@ import type { Fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, unwrap } from '../../kernel/result.ts';
 import type { Result } from '../../kernel/result.ts';
-import { isDnsName, parseIpAddress } from './host-name.ts';
+import { addressBytes, parseIpAddress } from '../network/ip-address.ts';
+import { isDnsName } from './host-name.ts';
 import type { Issuer } from './issuer.ts';
 import { lintCertificate } from './lint-certificate.ts';
 import type { LintedCertificate } from './lint-certificate.ts';
@@ -211,7 +212,7 @@ function decideNames(profile: Profile, request: CertificateRequest): Result<Alte
 				'A server certificate needs one to 50 host names in lower case, without wildcards, or IP addresses.',
 			),
 		);
-	return ok({ dnsNames, ipAddresses: addresses });
+	return ok({ dnsNames, ipAddresses: addresses.map(addressBytes) });
 }
 
 /** The extensions that are the same in every certificate of a profile, written once. */

@@ -168,7 +168,7 @@ test('refuses what the root signed, and the certificates of the authorities them
 	assert.ok(!withRoot.verify(await forge({ by: root }), NOW_MS).ok, 'the root names nobody even if it is listed');
 });
 
-test('check 58: refuses a certificate below another certificate (broken path length)', async () => {
+test('check 58, T24: refuses a certificate below another certificate (broken path length)', async () => {
 	const intermediate = await forge({ basicConstraints: basicConstraintsExtension({ ca: true, pathLength: 0 }) });
 	assertRefused(intermediate, /not that of an end entity/);
 	const pem = holder.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -186,7 +186,7 @@ test('refuses a certificate without an authority key identifier, or from an issu
 	assertRefused(await forge({ fields: { issuer: platformIssuing.subject } }), /not issued by/);
 });
 
-test('check 52, 53: tells when a certificate expired, and refuses one that is not valid yet', async () => {
+test('check 52, 53, T24: tells when a certificate expired, and refuses one that is not valid yet', async () => {
 	const der = await forge();
 	const last = verifier.verify(der, NOW_MS + DAY_MS - 1);
 	assert.ok(last.ok);
@@ -208,7 +208,7 @@ test('ends a certificate with its authority, even if the certificate says later'
 	assert.equal(result.fault.code, 'certificate_expired');
 });
 
-test('check 58: refuses certificates that are not for client authentication', async () => {
+test('check 58, T24: refuses certificates that are not for client authentication', async () => {
 	const none = Buffer.alloc(0);
 	assertRefused(await forge({ extendedKeyUsage: extendedKeyUsageExtension(['serverAuth']) }), /client authentication/);
 	assertRefused(await forge({ extendedKeyUsage: none }), /client authentication/);
@@ -228,7 +228,7 @@ test('check 58: refuses certificates that are not for client authentication', as
 	assertRefused(server.certificate.der, /client authentication/, 'our own server certificate');
 });
 
-test('check 58: refuses critical extensions that it does not understand, such as name constraints', async () => {
+test('check 58, T24: refuses critical extensions that it does not understand, such as name constraints', async () => {
 	const extension = (id: string) =>
 		derSequence(derObjectIdentifier(id), derTrue(), derOctetString(derSequence(derNull())));
 	assertRefused(await forge({ more: [extension('2.5.29.30')] }), /not understood/);
@@ -281,7 +281,7 @@ test('refuses an operator or service from the partner authority, and a partner f
 	assertRefused(await forge({ by: platformIssuing, names: uriNames(partnerUri) }), /may not name such a holder/);
 });
 
-test('check 58: refuses weak keys', async () => {
+test('check 58, T24: refuses weak keys', async () => {
 	for (const { publicKey } of [
 		generateKeyPairSync('rsa', { modulusLength: 1024 }),
 		generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
@@ -306,7 +306,7 @@ test('refuses a signature algorithm that is not ours, or that two places name di
 	assertRefused(changed, /not issued by/, 'both');
 });
 
-test('check 58: refuses a certificate that our own authority key signed with SHA-1', async () => {
+test('check 58, T24: refuses a certificate that our own authority key signed with SHA-1', async () => {
 	const own = authorityDependencies();
 	const { partnerIssuing: issuing } = await loadOrCreateAuthorities(own);
 	const stored = await own.keys.get('ca/partner-issuing');

@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+	addressBytes,
 	addressFromBytes,
 	type AddressWords,
 	compareWords,
@@ -106,6 +107,20 @@ test('reads 4 and 16 bytes, and nothing else', () => {
 		parseIpAddress('2001:db8::1'),
 	);
 	assert.equal(addressFromBytes(Buffer.alloc(5)), undefined);
+});
+
+test('writes the bytes that a certificate holds: 4 for IPv4 in either spelling, 16 for IPv6', () => {
+	for (const [text, hex] of [
+		['127.0.0.1', '7f000001'],
+		['::ffff:10.0.0.1', '0a000001'],
+		['::1', `${'0'.repeat(31)}1`],
+		['2001:DB8::8:800:200C:417A', '20010db80000000000080800200c417a'],
+	] as const) {
+		const address = parseIpAddress(text);
+		assert.ok(address !== undefined);
+		assert.equal(addressBytes(address).toString('hex'), hex);
+		assert.deepEqual(addressFromBytes(addressBytes(address)), address);
+	}
 });
 
 for (const text of [

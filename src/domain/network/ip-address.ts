@@ -57,6 +57,13 @@ export function addressFromBytes(bytes: Uint8Array): IpAddress | undefined {
 	return addressOf([view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12)]);
 }
 
+/** The 4 or 16 bytes of an address in network order, as certificates hold them (RFC 5280 §4.2.1.6). */
+export function addressBytes({ family, words }: IpAddress): Buffer {
+	const bytes = Buffer.alloc(16);
+	for (const [index, word] of words.entries()) bytes.writeUInt32BE(word, index * 4);
+	return family === 4 ? bytes.subarray(12) : bytes;
+}
+
 /** Writes an address in its one spelling: dotted decimal, or RFC 5952. */
 export function formatIpAddress({ family, words }: IpAddress): string {
 	if (family === 4) return formatIpv4(words[3]);

@@ -2,7 +2,7 @@
 // when two thirds of their lifetime are over. An identity whose names no longer fit the configuration is made anew.
 import { X509Certificate } from 'node:crypto';
 import type { Authority } from '../../domain/certificate/authority.ts';
-import { parseIpAddress } from '../../domain/certificate/host-name.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import { issuePlatformCertificate, type PlatformSubject } from '../../domain/certificate/issue-platform-certificate.ts';
 import type { Profiles } from '../../domain/certificate/profile.ts';
 import { registerPlatformCertificate } from '../../domain/certificate/register-platform-certificate.ts';

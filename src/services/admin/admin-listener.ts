@@ -10,6 +10,9 @@ import type { AdminApi } from './admin-api.ts';
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
+/** Longest time that the body of a request may take. */
+const BODY_MS_MAX = 30_000;
+
 /** Makes the request listener of the admin API's server. `connectionOf` tells what is known of the connection of a request. */
 export function createAdminListener(
 	api: AdminApi,
@@ -30,6 +33,9 @@ async function serve(
 	outgoing: ServerResponse,
 	connection: Connection,
 ): Promise<void> {
+	// Who keeps sending without ever coming to an end is cut off: nothing of it has been carried out.
+	const timer = setTimeout(() => outgoing.destroy(), BODY_MS_MAX);
+	incoming.once('close', () => clearTimeout(timer));
 	const request = readRequest(incoming);
 	const response =
 		request instanceof Request
