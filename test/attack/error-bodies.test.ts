@@ -76,7 +76,7 @@ for (const [what, told, status] of [
 
 for (const [what, internal, status] of [
 	['upstream_unreachable', 'connect ECONNREFUSED 10.1.2.3:8443 (core.internal)', 502],
-	['upstream_timeout', 'HeadersTimeoutError at /work/src/adapters/http/upstream-client.ts', 504],
+	['upstream_timeout', 'HeadersTimeoutError at file:///opt/src/adapters/http/upstream-client.ts', 504],
 	['response_invalid', 'ajv: /iban must match pattern', 502],
 ] as const) {
 	test(`T36 the answer to ${what} keeps what the log is told`, async () => {

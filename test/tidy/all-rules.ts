@@ -1,6 +1,7 @@
 // The tidy rules of this repository, in one list.
 import { documentRules } from './document-rules.ts';
 import { faultRule } from './fault-rule.ts';
+import { hostileCaseRule } from './hostile-case-rule.ts';
 import { importRules } from './import-rules.ts';
 import { nameRules } from './name-rules.ts';
 import { sourceRules } from './source-rules.ts';
@@ -14,5 +15,6 @@ export const allRules: readonly Rule[] = [
 	...nameRules,
 	...wordRules,
 	...documentRules,
+	hostileCaseRule,
 	faultRule({ notRaised: [], notTested: [] }),
 ];

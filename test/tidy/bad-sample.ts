@@ -2,6 +2,11 @@
 // something that looks alike and is allowed, so that a rule that reports everything fails as well.
 import { posix } from 'node:path';
 
+/** All hostile cases but the last, of which the sample's test knows all but the last. */
+const CASES = Array.from({ length: 34 }, (_, index) => `T${index + 1}`);
+const HOSTILE_ROWS = CASES.map((name) => `| ${name} | a case | \`test/hostile.test.ts\` |`).join('\n');
+const HOSTILE_TEST = `// ${CASES.slice(0, -1).join(' ')}\n`;
+
 /** From path to content. */
 export const badSample: Readonly<Record<string, string>> = {
 	LICENSE: 'a license\n',
@@ -12,6 +17,8 @@ export const badSample: Readonly<Record<string, string>> = {
 	// CHANGELOG.md is missing.
 	'ARCHITECTURE.md':
 		'| feature | files |\n|---|---|\n| good | `src/kernel/good.ts`, `src/kernel/*.ts` |\n| bad | `src/gone.ts` |\n',
+	'docs/hostile-http.md': `# Cases\n\n${HOSTILE_ROWS}\n| T36 | gone | \`test/gone.test.ts\` |\n`,
+	'test/hostile.test.ts': HOSTILE_TEST,
 	'package.json': JSON.stringify(
 		{ dependencies: { explained: '1.0.0', unexplained: '1.0.0', ranged: '^1.0.0' } },
 		null,
@@ -95,6 +102,12 @@ export const expectedViolations: Readonly<Record<string, readonly RegExp[]>> = {
 	'every open task has a number': [/^src\/platform\/todo\.ts:2 /],
 	'the pages that everybody looks for exist': [/^CHANGELOG\.md:1 does not exist/],
 	'the table of ARCHITECTURE.md names files that exist': [/^ARCHITECTURE\.md:4 src\/gone\.ts does not exist/],
+	'the table of hostile cases names a test for each of them': [
+		/^docs\/hostile-http\.md:37 test\/gone\.test\.ts does not exist/,
+		/^docs\/hostile-http\.md:36 test\/hostile\.test\.ts has no T34/,
+		/^docs\/hostile-http\.md:1 names no test for T34/,
+		/^docs\/hostile-http\.md:1 names no test for T36/,
+	],
 	'every direct dependency has a page in docs/decisions': [
 		/^package\.json:4 unexplained has no page/,
 		/^package\.json:5 ranged is not pinned exactly/,
