@@ -3,6 +3,7 @@
 // The description of each field is the operator's manual; docs/configuration.md is generated from it.
 import { z } from 'zod';
 import { corsSchema } from './cors-schema.ts';
+import { grpcApiSchema, grpcOperationSchema } from './grpc-schema.ts';
 import { upstreamHttp2Schema } from './upstream-http2-schema.ts';
 import { acceptedIssuersSchema } from './issuer-schema.ts';
 import {
@@ -148,14 +149,17 @@ const operation = z
 		masks: masks.default([]).describe('Masks of this operation, besides those of the API.'),
 		requestBodyMax: byteSize(0, 16 * MIB)
 			.prefault('64KiB')
-			.describe('Largest request body, 0B to 16MiB. A larger one is refused with 413 before it is read.'),
+			.describe(
+				'Largest request body, 0B to 16MiB. A larger one is refused with 413 before it is read. With gRPC: of one message.',
+			),
 		responseBodyMax: byteSize(1, 64 * MIB)
 			.prefault('1MiB')
 			.describe(
 				'Largest response body of the upstream, 1B to 64MiB. A larger one becomes a 502. Responses are held in ' +
-					'memory to be checked and masked: this times the number of parallel requests is memory.',
+					'memory to be checked and masked: this times the number of parallel requests is memory. With gRPC: of one message.',
 			),
 		stream: stream.optional(),
+		grpc: grpcOperationSchema,
 	})
 	.describe('The decisions about one operation of the document.');
 
@@ -264,10 +268,14 @@ export const apiSchema = z
 		documentationUrl: canonicalHttpsUrl()
 			.optional()
 			.describe('Page for the developers of partners; named in the metadata of the resource (RFC 9728).'),
-		document: filePath().describe(
-			'The OpenAPI document (3.0, 3.1 or 3.2; YAML or JSON) that requests and responses are held to, relative to this ' +
-				'file. It may refer to other files in the folder of this file, never to a network address.',
-		),
+		document: filePath()
+			.optional()
+			.describe(
+				'The OpenAPI document (3.0, 3.1 or 3.2; YAML or JSON) that requests and responses are held to, relative to this ' +
+					'file. It may refer to other files in the folder of this file, never to a network address. Required, unless the ' +
+					'API has `grpc`.',
+			),
+		grpc: grpcApiSchema,
 		basePath: basePath()
 			.optional()
 			.describe(

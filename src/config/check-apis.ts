@@ -4,6 +4,7 @@ import type { ApiVersion, OpenApiDocument, Upstream } from '../domain/api/api.ts
 import { isForbiddenUpstreamAddress } from '../domain/api/upstream-address.ts';
 import { parseIpAddress } from '../domain/network/ip-address.ts';
 import { type ApiDocument, loadApiDocument } from './api-document.ts';
+import { checkGrpcApi, refuseGrpcOperations } from './check-grpc.ts';
 import { acceptedIssuersOf } from './check-issuers.ts';
 import { checkMasks, checkOperation, type ExposedOperation } from './check-operation.ts';
 import type { PathStep } from './config-problem.ts';
@@ -32,7 +33,31 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 	refuseTooMany(draft, [...path, 'operations'], input.operations, OPERATIONS_MAX);
 	checkMasks(draft, [...path, 'masks'], input.masks);
 	const upstream = await checkUpstream(draft, name, input);
+	if (input.grpc !== undefined) {
+		const ofGrpc = checkGrpcApi(draft, name, input, upstream);
+		const resource = input.resource ?? `${gatewayOrigin(draft)}/${name}/${input.version}`;
+		const { version, tokenFormat, title = name } = input;
+		refuseIssuer(draft, path, resource);
+		return {
+			id: name,
+			version,
+			title,
+			basePath: '',
+			resource,
+			tokenFormat,
+			upstream,
+			...externalIssuersOf(draft, name, input, resource),
+			...documentationOf(input),
+			...ofGrpc,
+		};
+	}
 	refuseWebSockets(draft, path, input);
+	refuseGrpcOperations(draft, name, input);
+	if (input.document === undefined) {
+		const remedy = 'Name the OpenAPI document of the API; or write "grpc: {}" where it is called by gRPC.';
+		draft.problems.add(path, '"document" is missing', remedy, 'key');
+		return undefined;
+	}
 	const documentPath = [...path, 'document'];
 	const document = await loadApiDocument(draft.resolve(input.document), draft.folder);
 	if (!document.ok) {
@@ -48,10 +73,7 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 	}
 	checkContracts(draft, path, contract.value, exposed);
 	const resource = input.resource ?? `${gatewayOrigin(draft)}${basePath}`;
-	if (resource === draft.input.issuer) {
-		const message = 'the resource is the issuer itself';
-		draft.problems.add([...path, 'resource'], message, 'Give the API a URL of its own, such as that of its base path.');
-	}
+	refuseIssuer(draft, path, resource);
 	return {
 		id: name,
 		version: input.version,
@@ -61,11 +83,21 @@ async function checkApi(draft: Draft, name: string, input: ApiInput): Promise<Ap
 		tokenFormat: input.tokenFormat,
 		...externalIssuersOf(draft, name, input, resource),
 		document: contract.value,
-		...(input.documentationUrl === undefined ? undefined : { documentationUrl: input.documentationUrl }),
+		...documentationOf(input),
 		...corsOf(draft, path, input),
 		upstream,
 		operations: exposed.map(({ operation }) => operation),
 	};
+}
+
+function refuseIssuer(draft: Draft, path: readonly PathStep[], resource: string): void {
+	if (resource !== draft.input.issuer) return;
+	const message = 'the resource is the issuer itself';
+	draft.problems.add([...path, 'resource'], message, 'Give the API a URL of its own, such as that of its base path.');
+}
+
+function documentationOf({ documentationUrl }: ApiInput): Pick<ApiVersion, 'documentationUrl'> {
+	return documentationUrl === undefined ? {} : { documentationUrl };
 }
 
 /** The web pages that may call; none when nothing is written. */

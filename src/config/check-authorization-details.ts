@@ -62,6 +62,10 @@ function checkBindings(
 			const message = `the operation touches no resource of the type "${type}"`;
 			draft.problems.add([...path, key, 'resources', type], message, 'Add a resource rule to the operation.', 'key');
 		}
+		if (operation?.grpc !== undefined && binding.matches.length > 0) {
+			const message = 'messages of gRPC cannot be read here, and so not compared';
+			draft.problems.add([...path, key, 'matches'], message, 'Remove "matches".', 'key');
+		}
 		bindings.push({
 			operation: key,
 			actions: binding.actions,

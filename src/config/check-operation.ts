@@ -1,6 +1,6 @@
 // Holds the decisions about one operation against the operation in the document: its path can be matched without doubt,
 // and every resource rule and mask names something that is there.
-import type { CallerProof, MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
+import type { CallerProof, HttpMethod, MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
 import { parsePathTemplate } from '../domain/api/path-template.ts';
 import { explainStream, STREAM_BYTES_UNLIMITED, type StreamRule } from '../domain/api/stream-rule.ts';
 import { parseJsonPath } from '../domain/protection/json-path.ts';
@@ -35,10 +35,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 	const isReachable = checkPath(draft, path, of);
 	refuseRepeats(draft, [...path, 'scopes'], decisions.scopes);
 	warnOfBearer(draft, [...path, 'authentication'], decisions.authentication);
-	if (decisions.apiKeys && method !== 'GET' && method !== 'HEAD') {
-		const message = 'an operation that changes something takes API keys, which are no proof of who calls';
-		draft.warnings.add([...path, 'apiKeys'], message, 'Take API keys for reading only.');
-	}
+	warnOfApiKeys(draft, path, decisions, method);
 	refuseRepeats(
 		draft,
 		[...path, 'resources'],
@@ -60,7 +57,7 @@ export function checkOperation(draft: Draft, path: readonly PathStep[], of: Oper
 		key: of.key,
 		method,
 		path: source.path,
-		authentication: [...PROOFS[decisions.authentication], ...(decisions.apiKeys ? (['api-key'] as const) : [])],
+		authentication: proofsOf(decisions),
 		scopes: decisions.scopes,
 		resources: decisions.resources,
 		audit: decisions.audit,
@@ -79,7 +76,25 @@ const PROOFS: Readonly<Record<OperationDraft['decisions']['authentication'], rea
 	bearer: ['mtls', 'dpop', 'bearer'],
 };
 
-function warnOfBearer(draft: Draft, path: readonly PathStep[], decision: string): void {
+/** What a caller may prove itself with. */
+export function proofsOf({ authentication, apiKeys }: OperationDraft['decisions']): readonly CallerProof[] {
+	return apiKeys ? [...PROOFS[authentication], 'api-key'] : PROOFS[authentication];
+}
+
+/** Warns of API keys that open more than reading. */
+export function warnOfApiKeys(
+	draft: Draft,
+	path: readonly PathStep[],
+	{ apiKeys }: OperationDraft['decisions'],
+	method: HttpMethod | undefined,
+): void {
+	if (!apiKeys || method === 'GET' || method === 'HEAD') return;
+	const message = 'an operation that changes something takes API keys, which are no proof of who calls';
+	draft.warnings.add([...path, 'apiKeys'], message, 'Take API keys for reading only.');
+}
+
+/** Warns of tokens that anybody can use who reads them. */
+export function warnOfBearer(draft: Draft, path: readonly PathStep[], decision: string): void {
 	if (decision !== 'bearer') return;
 	const message = 'whoever reads an access token that is bound to nothing can call the operation with it';
 	draft.warnings.add(path, message, 'Use "bound" wherever the clients can use keys.');

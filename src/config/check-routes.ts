@@ -27,14 +27,20 @@ function refuseMixedFormats(draft: Draft, apis: readonly ApiVersion[]): void {
 }
 
 function refuseNesting(draft: Draft, apis: readonly ApiVersion[]): void {
-	for (const inner of apis) {
-		const outer = apis.find(
-			(api) => api.basePath !== inner.basePath && `${inner.basePath}/`.startsWith(`${api.basePath}/`),
-		);
+	const started = apis.flatMap((api) => startsOf(api).map((start) => ({ api, start })));
+	for (const inner of started) {
+		const outer = started.find(({ start }) => start !== inner.start && `${inner.start}/`.startsWith(`${start}/`));
 		if (outer === undefined) continue;
-		const message = `the base path ${inner.basePath} lies within ${outer.basePath || '/'} of the API ${outer.id}`;
-		draft.problems.add(['apis', inner.id, 'basePath'], message, 'Give each API a base path beside the others.');
+		const message = `the base path ${inner.start} lies within ${outer.start || '/'} of the API ${outer.api.id}`;
+		const place = inner.api.grpc === undefined ? 'basePath' : 'operations';
+		draft.problems.add(['apis', inner.api.id, place], message, 'Give each API a base path beside the others.');
 	}
+}
+
+/** Where the paths of an API start: at its base path; with gRPC, at the names of its services. */
+function startsOf({ basePath, grpc, operations }: ApiVersion): readonly string[] {
+	if (grpc === undefined) return [basePath];
+	return [...new Set(operations.map(({ path }) => path.slice(0, path.lastIndexOf('/'))))];
 }
 
 function refuseCollisions(draft: Draft, apis: readonly ApiVersion[]): void {

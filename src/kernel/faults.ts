@@ -48,6 +48,7 @@ export const FAULTS = {
 	// matchRoute
 	route_not_found: { owner: 'client', status: 404, title: 'No such operation', retry: 'never' },
 	method_not_allowed: { owner: 'client', status: 405, title: 'The method is not allowed here', retry: 'never' },
+	http2_required: { owner: 'client', status: 505, title: 'HTTP/2 must be spoken here', retry: 'never' },
 	// authenticateClient
 	token_missing: { owner: 'client', status: 401, title: 'An access token is required', retry: 'after-change' },
 	token_invalid: { owner: 'client', status: 401, title: 'The access token is not valid', retry: 'after-change' },
@@ -184,10 +185,16 @@ export const FAULTS = {
 	},
 	// streams
 	upgrade_required: { owner: 'client', status: 426, title: 'A WebSocket must be opened here', retry: 'never' },
-	frames_invalid: { owner: 'client', status: 400, title: 'The frames are not those of a WebSocket', retry: 'never' },
+	frames_invalid: {
+		owner: 'client',
+		status: 400,
+		title: 'The frames break the rules of their protocol',
+		retry: 'never',
+	},
 	message_too_large: { owner: 'client', status: 413, title: 'A message is too large', retry: 'never' },
 	stream_idle: { owner: 'client', status: 408, title: 'Nothing passed for too long', retry: 'later' },
 	stream_too_long: { owner: 'policy', status: 408, title: 'The stream reached its longest time', retry: 'later' },
+	deadline_exceeded: { owner: 'client', status: 504, title: 'The deadline of the caller has passed', retry: 'later' },
 	gateway_stopping: { owner: 'platform', status: 503, title: 'The gateway is being stopped', retry: 'later' },
 	// protectResponse
 	response_invalid: {

@@ -53,7 +53,7 @@ for (const [name, count] of DOCUMENTS) {
 				assert.equal(match.route.key, operation.key);
 				assert.deepEqual(match.parameters, values);
 				reached.add(match.route.key);
-				assert.ok(compileOperationContract(api.document, operation).ok, operation.key);
+				assert.ok(api.document !== undefined && compileOperationContract(api.document, operation).ok, operation.key);
 			}
 		}
 		assert.equal(reached.size, count);

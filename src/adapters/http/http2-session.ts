@@ -21,11 +21,16 @@ const WHOLE_ANSWER_FACTOR = 4;
 /** Milliseconds after which a connection that we have ended is cut. */
 const LINGER_MS = 1000;
 
+/** Milliseconds after an answer in which its stream may end by itself. */
+const AFTER_ANSWER_MS = 100;
+
 const FLOOD = fault('connection_flooded', 'Open streams to ask for something, and wait for the answers.');
 
 /** A request that counts the bytes of its body. */
 export class CountedRequest extends Http2ServerRequest {
 	bodyBytes = 0;
+	/** Whether its body may pause for as long as it likes: whoever reads it bounds the time. */
+	mayPause = false;
 	override push(chunk: Buffer | null): boolean {
 		if (chunk !== null) this.bodyBytes += chunk.length;
 		return super.push(chunk);
@@ -92,8 +97,11 @@ export class Http2Session {
 		request.on('aborted', () => breakBody(request, new BrokenBody('malformed_request', 'the stream was reset')));
 		if (request.stream.endAfterHeaders) return;
 		// Who has been answered need not send the rest of the body, and must not hold the stream with it. RFC 9113 §8.1.
+		// Not at once: nghttp2 drops an answer that still waits to be sent when its stream is reset.
 		request.stream.once('finish', () => {
-			if (!request.stream.readableEnded) request.stream.close(constants.NGHTTP2_NO_ERROR);
+			if (request.stream.readableEnded) return;
+			const timer = setTimeout(() => request.stream.close(constants.NGHTTP2_NO_ERROR), AFTER_ANSWER_MS);
+			request.stream.once('close', () => clearTimeout(timer));
 		});
 	}
 
@@ -189,7 +197,8 @@ export class Http2Session {
 /** Counts only the time in which the body is read: who waits for us is not slow. */
 function isSlowBody(running: Running, stepMs: number, bodyMs: number): boolean {
 	const { request } = running;
-	if (request.readableEnded || request.readableFlowing !== true || request.stream.isPaused()) return false;
+	if (request.mayPause || request.readableEnded || request.readableFlowing !== true || request.stream.isPaused())
+		return false;
 	running.waitedMs += stepMs;
 	if (running.waitedMs < bodyMs) return false;
 	const isSlow = request.bodyBytes - running.bodyBytes < (BODY_BYTES_PER_SECOND_MIN * running.waitedMs) / 1000;

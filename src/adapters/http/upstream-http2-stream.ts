@@ -68,7 +68,7 @@ export class UpstreamHttp2Stream {
 	 * SECURITY: how a stream is reset whose body has not ended. `close` of Node would end the body first, as if it were whole.
 	 * upstream-http2.test.ts
 	 */
-	readonly #cut = new AbortController();
+	readonly #cut: AbortController | undefined;
 	#timer: NodeJS.Timeout | undefined = undefined;
 	#informational = 0;
 	#hasHead = false;
@@ -84,8 +84,9 @@ export class UpstreamHttp2Stream {
 		this.#receiver = receiver;
 		const { body } = request;
 		const hasBody = body !== undefined && !(Buffer.isBuffer(body) && body.length === 0);
-		const { signal } = this.#cut;
-		const stream = session.request(request.fields, { endStream: !hasBody, signal });
+		this.#cut = hasBody && !Buffer.isBuffer(body) ? new AbortController() : undefined;
+		const options = this.#cut === undefined ? undefined : { signal: this.#cut.signal };
+		const stream = session.request(request.fields, { endStream: !hasBody, ...options });
 		this.#stream = stream;
 		this.#noteEnd();
 		stream.on('headers', () => this.#onInformational());
@@ -229,7 +230,7 @@ export class UpstreamHttp2Stream {
 		const { body } = this.#request;
 		if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
 		const stream = this.#stream;
-		if (!stream.writableEnded) this.#cut.abort();
+		if (!stream.writableEnded && this.#cut !== undefined) this.#cut.abort();
 		else if (!stream.closed && !(this.#isWhole && stream.writableFinished)) stream.close(constants.NGHTTP2_CANCEL);
 		stream.resume();
 	}

@@ -4,6 +4,7 @@ import type { AcceptedIssuer } from '../issuer/external-issuer.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { TokenFormat } from '../token/access-token.ts';
 
+import type { GrpcMetadata, GrpcRule } from './grpc-rule.ts';
 import type { StreamRule } from './stream-rule.ts';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -81,7 +82,7 @@ export interface MaskRule {
 export type CallerProof = 'mtls' | 'dpop' | 'bearer' | 'api-key';
 
 export interface Operation {
-	/** The OpenAPI operationId. */
+	/** The OpenAPI operationId; the full name of the method for gRPC. */
 	readonly id: string;
 	/** `<api>/<version>/<operationId>`, unique in the platform. */
 	readonly key: string;
@@ -100,6 +101,8 @@ export interface Operation {
 	readonly responseBodyBytesMax: number;
 	/** What passes through unread; absent where everything is taken in and held to the contract. */
 	readonly stream?: StreamRule;
+	/** How it is called by gRPC; the bounds of bodies above are those of one message then. */
+	readonly grpc?: GrpcRule;
 }
 
 export interface ApiVersion {
@@ -107,7 +110,7 @@ export interface ApiVersion {
 	readonly id: string;
 	readonly version: string;
 	readonly title: string;
-	/** Where the API starts on the gateway, such as `/accounts/v1`; no trailing slash. */
+	/** Where the API starts on the gateway, such as `/accounts/v1`; no trailing slash. '' for gRPC, whose paths are fixed. */
 	readonly basePath: string;
 	/** Resource indicator (RFC 8707) and `aud` of its access tokens. */
 	readonly resource: string;
@@ -115,7 +118,10 @@ export interface ApiVersion {
 	readonly tokenFormat: TokenFormat;
 	/** External issuers whose tokens it takes beside our own; absent = none. */
 	readonly externalIssuers?: readonly AcceptedIssuer[];
-	readonly document: OpenApiDocument;
+	/** Absent for an API that is called by gRPC. */
+	readonly document?: OpenApiDocument;
+	/** What of the metadata passes; absent for an API that has a document. */
+	readonly grpc?: GrpcMetadata;
 	/** Page for developers of partners. */
 	readonly documentationUrl?: string;
 	/** Web pages that may call it; undefined = none. */

@@ -1,6 +1,7 @@
 // Stage admitRequest: is this one unambiguous HTTP request? The parsers of Node are lenient where a bypass hides (repeated
 // Host, `Transfer-Encoding: ,chunked`, several readings of a path), so the raw header list is judged here, before anything
 // else looks at the request. RFC 9112 and RFC 9113, narrowed; nothing is repaired, what is doubtful is refused.
+import { meansGrpc } from '../../domain/api/grpc-wire.ts';
 import { parseRequestTarget, TARGET_LENGTH_MAX } from '../../domain/api/request-target.ts';
 import { asksForWebSocket } from '../../domain/api/websocket-handshake.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -12,7 +13,7 @@ import type { GatewayContext } from './snapshot.ts';
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;
 
-/** Admits or refuses one request; fills `path`, `query`, `headers`, `hasBody` and `isAdmitted`. */
+/** Admits or refuses one request; fills `path`, `query`, `headers`, `hasBody`, `isGrpc` and `isAdmitted`. */
 export function admitRequest(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const { request } = exchange;
 	const isHttp2 = request.httpVersionMajor === 2;
@@ -26,6 +27,7 @@ export function admitRequest(exchange: Exchange, context: GatewayContext): Fault
 	const headers = isHttp2 ? readHttp2Fields(request.rawHeaders) : readFields(request.rawHeaders);
 	if (!(headers instanceof Map)) return headers;
 	exchange.headers = headers;
+	exchange.isGrpc = isHttp2 && method === 'POST' && meansGrpc(headers.get('content-type'));
 	const refused = admitHost(exchange, context) ?? admitTarget(exchange) ?? admitFraming(exchange, method, isHttp2);
 	exchange.isAdmitted = refused === undefined;
 	return refused;

@@ -9,8 +9,10 @@ import type { Exchange } from './exchange.ts';
 export interface BodyStreamEvents {
 	/** Called for each piece that came. */
 	onProgress(): void;
-	/** Called once, when the body ends before its end or passes its bound. The stream is destroyed then. */
+	/** Called once, when the body ends before its end, passes its bound, or may not pass. The stream is destroyed then. */
 	onFault(fault: Fault): void;
+	/** Judges each piece before it passes, and with undefined the end. */
+	readonly judge?: (chunk: Buffer | undefined) => Fault | undefined;
 }
 
 export class BodyStream extends Readable {
@@ -68,14 +70,24 @@ export class BodyStream extends Readable {
 			this.#end(bodyTooLarge(this.#bytesMax));
 			return;
 		}
+		const refused = this.#events.judge?.(chunk);
+		if (refused !== undefined) {
+			this.#end(refused);
+			return;
+		}
 		this.#events.onProgress();
 		if (!this.push(chunk)) this.#exchange.request.pause();
 	};
 
 	readonly #onEnd = (): void => {
 		// SECURITY: a body that is cut short must not look complete to the upstream. test/attack/streaming.test.ts
-		if (isCutShort(this.#exchange.request)) this.#onClose();
-		else this.push(null);
+		if (isCutShort(this.#exchange.request)) {
+			this.#onClose();
+			return;
+		}
+		const refused = this.#events.judge?.(undefined);
+		if (refused === undefined) this.push(null);
+		else this.#end(refused);
 	};
 
 	readonly #onError = (error: Error): void => {

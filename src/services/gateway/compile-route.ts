@@ -16,6 +16,7 @@ import { parseJsonPath, selectValues } from '../../domain/protection/json-path.t
 import { compileOtherSpelling } from '../../domain/protection/other-spelling.ts';
 import { compileResponseProtector, type ResponseProtector } from '../../domain/protection/protect-response.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
+import { compileGrpcRoute } from './compile-grpc-route.ts';
 
 /** Where the path and the query of a request stand. */
 export interface RequestTargetValues {
@@ -57,6 +58,16 @@ export function compileRoute(
 	operation: Operation,
 	parts: Pick<GatewayRoute, 'upstream' | 'index' | 'details'>,
 ): Result<GatewayRoute, string> {
+	const route = {
+		...parts,
+		api,
+		operation,
+		upstreamBasePath: api.upstream.basePath,
+		retry: retryRule(operation.method, operation.audit),
+		metadata: resourceMetadataPlace(api.resource),
+		externalAudiences: new Map(api.externalIssuers?.map(({ issuer, audiences }) => [issuer, new Set(audiences)]) ?? []),
+	};
+	if (api.document === undefined) return compileGrpcRoute(route);
 	const [bypassed] = explainStream(operation);
 	if (bypassed !== undefined) return fail(bypassed.message);
 	const contract = compileOperationContract(api.document, operation);
@@ -71,14 +82,8 @@ export function compileRoute(
 		declaredHeaders(api.document, operation).filter((name) => !RESERVED_HEADERS.has(name)),
 	);
 	return ok({
-		...parts,
-		api,
-		operation,
-		upstreamBasePath: api.upstream.basePath,
-		retry: retryRule(operation.method, operation.audit),
+		...route,
 		contract: contract.value,
-		metadata: resourceMetadataPlace(api.resource),
-		externalAudiences: new Map(api.externalIssuers?.map(({ issuer, audiences }) => [issuer, new Set(audiences)]) ?? []),
 		cors: compileCors(api),
 		contractHeaders,
 		readTargetResources: (values) => readAll(targetReaders.value, values),

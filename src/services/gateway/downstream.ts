@@ -17,6 +17,8 @@ export interface DownstreamRequest extends Readable {
 	readonly rawTrailers: readonly string[];
 	/** Whether the whole message was received. */
 	readonly complete: boolean;
+	/** Set where the sender may pause for as long as it likes: somebody else bounds the time. */
+	mayPause?: boolean;
 }
 
 /** The answer to it. Emits `finish` when all is handed over, `drain` for backpressure, `close` once at the end. */
@@ -80,4 +82,25 @@ export function flushHead(response: DownstreamResponse): void {
 
 function isHttp1(response: DownstreamResponse): response is DownstreamResponse & ServerResponse {
 	return 'shouldKeepAlive' in response;
+}
+
+/** Ends an answer of HTTP/2 with fields behind its body. */
+export function endWithTrailers(response: DownstreamResponse, trailers: Readonly<Record<string, string>>): void {
+	(response as Http2ServerResponse).addTrailers(trailers);
+	response.end();
+}
+
+/** Sends an answer of HTTP/2 that is nothing but fields, in one frame which also ends it. */
+export function sendFieldsOnly(response: DownstreamResponse, status: number, fields: readonly string[]): void {
+	const http2 = response as Http2ServerResponse;
+	http2.statusCode = status;
+	for (let index = 0; index < fields.length; index += 2) {
+		http2.appendHeader(fields[index] as string, fields[index + 1] as string);
+	}
+	http2.end();
+}
+
+/** Whether something of an answer of HTTP/2 waits for the partner to take it. */
+export function hasUnsent(response: DownstreamResponse): boolean {
+	return (response as Http2ServerResponse).stream.writableLength > 0;
 }

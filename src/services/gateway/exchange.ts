@@ -66,6 +66,8 @@ export class Exchange {
 	hasBody = false;
 	/** Whether the request asks for a WebSocket and nothing else. */
 	asksForWebSocket = false;
+	/** Whether the caller speaks gRPC, and reads answers as gRPC has them. */
+	isGrpc = false;
 	/** Whether the request is one unambiguous HTTP request; after one that is not, the connection ends. */
 	isAdmitted = false;
 
@@ -112,6 +114,8 @@ export class Exchange {
 	// validateRequest
 	/** The parsed JSON body, as it was held to the contract; undefined for other media types. */
 	bodyValue: unknown = undefined;
+	/** Milliseconds that a caller of gRPC waits, from the start of the exchange. */
+	deadlineMs = Number.POSITIVE_INFINITY;
 
 	// forwardRequest
 	traceparent = '';
@@ -129,6 +133,10 @@ export class Exchange {
 	answerStream: AnswerStream | undefined = undefined;
 	/** The WebSocket to the upstream, before and after the partner's side of it is open. */
 	webSocket: WebSocketRelay | undefined = undefined;
+
+	/** The status of a call of gRPC, as the service gave it, and the fields that tell it. */
+	grpcStatus: number | undefined = undefined;
+	grpcTrailers: Readonly<Record<string, string>> = NO_TRAILERS;
 
 	state: ExchangeState = 'open';
 	/** Takes back what runs for this exchange, such as the call to the upstream, when the client goes away. */
@@ -157,6 +165,7 @@ export class Exchange {
 
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 const NO_FIELDS: readonly string[] = [];
+const NO_TRAILERS: Readonly<Record<string, string>> = {};
 const NO_PARAMETERS: readonly string[] = [];
 const NO_DETAILS: readonly AuthorizationDetail[] = [];
 const NO_RESOURCES: readonly RequestedResource[] = [];

@@ -5,6 +5,7 @@ import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
+import { forwardGrpc } from './forward-grpc.ts';
 import { forwardStream } from './forward-stream.ts';
 import { forwardWebSocket } from './forward-websocket.ts';
 import type { GatewayContext } from './snapshot.ts';
@@ -30,6 +31,7 @@ export function forwardRequest(exchange: Admitted, context: GatewayContext): Pro
 	if (exchange.state === 'aborted') return Promise.resolve(NOT_FORWARDED);
 	exchange.forwarded = true;
 	exchange.attempts = 1;
+	if (route.operation.grpc !== undefined) return forwardGrpc(exchange, context, request);
 	if (exchange.asksForWebSocket) return forwardWebSocket(exchange, context, request);
 	if (route.operation.stream !== undefined) return forwardStream(exchange, context, request);
 	return new Promise((resolve) => {

@@ -8,6 +8,7 @@ import { Exchange, type TakeOver } from './exchange.ts';
 import { writeSwitch } from './forward-websocket.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { describeExchange, recordExchange } from './record-exchange.ts';
+import { endGrpcAnswer, isGrpcCall, readsGrpc } from './send-grpc-answer.ts';
 import type { AnswerStream } from './stream-relay.ts';
 import type { WebSocketRelay } from './websocket-relay.ts';
 import {
@@ -107,17 +108,15 @@ function conclude(exchange: Exchange, context: GatewayContext, settled: Fault | 
 				'request.id': exchange.requestId,
 				...describeError(thrown),
 			});
-			answerSafely(
-				exchange,
-				context,
-				fault(
-					'audit_unavailable',
-					'The request was carried out, but its outcome could not be recorded. Do not repeat it blindly.',
-				),
-			);
+			answerSafely(exchange, context, OUTCOME_UNRECORDED);
 		},
 	);
 }
+
+const OUTCOME_UNRECORDED = fault(
+	'audit_unavailable',
+	'The request was carried out, but its outcome could not be recorded. Do not repeat it blindly.',
+);
 
 /** Opens the partner's side of a WebSocket. Its opening is on record; its end becomes an entry of its own. */
 function openWebSocket(exchange: Exchange, context: GatewayContext, webSocket: WebSocketRelay): void {
@@ -144,7 +143,8 @@ const EARLY_FRAMES = fault('frames_invalid', 'Send nothing before the connection
 /** Lets an answer stream; what became of it is recorded at its end. */
 function passAnswerOn(exchange: Exchange, context: GatewayContext, answerStream: AnswerStream): void {
 	exchange.state = 'streaming';
-	sendStreamHead(exchange);
+	// A call of gRPC sends its head when something follows it.
+	if (!isGrpcCall(exchange)) sendStreamHead(exchange);
 	answerStream.flow((outcome) => {
 		try {
 			concludeStream(exchange, context, outcome);
@@ -163,21 +163,22 @@ function concludeStream(exchange: Exchange, context: GatewayContext, settled: Fa
 	const outcome = exchange.state === 'aborted' ? CLIENT_CLOSED : settled;
 	warn(exchange, context, outcome);
 	const recorded = recordExchange(exchange, context, outcome, exchange.upstreamStatus);
-	const end = (isComplete: boolean): void => {
+	const end = (failed: Fault | undefined): void => {
 		if (exchange.state !== 'streaming') return;
 		exchange.state = 'answered';
-		if (isComplete) endAnswer(exchange);
+		if (isGrpcCall(exchange)) endGrpcAnswer(exchange, failed);
+		else if (failed === undefined) endAnswer(exchange);
 		else abandonAnswer(exchange.response);
 	};
-	if (recorded === undefined || outcome !== undefined) end(outcome === undefined);
+	if (recorded === undefined || outcome !== undefined) end(outcome);
 	recorded?.then(
-		() => end(true),
+		() => end(undefined),
 		(thrown: unknown) => {
 			context.log.error('the outcome of a durable operation could not be recorded', {
 				'request.id': exchange.requestId,
 				...describeError(thrown),
 			});
-			end(false);
+			end(OUTCOME_UNRECORDED);
 		},
 	);
 }
@@ -231,6 +232,10 @@ function answer(exchange: Exchange, context: GatewayContext, outcome: Fault | un
 }
 
 function refuse(exchange: Exchange, outcome: Fault): void {
+	if (readsGrpc(exchange)) {
+		endGrpcAnswer(exchange, outcome);
+		return;
+	}
 	// What of the body was not read is no start of a next request: the connection ends with this answer.
 	const isUnread = exchange.hasBody && exchange.body === undefined;
 	// SECURITY: who asked for another protocol may have sent its bytes already: none of them is read as a request.

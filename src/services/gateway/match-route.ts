@@ -13,6 +13,8 @@ const UPGRADE_REQUIRED = fault(
 	'This operation is a WebSocket: open it with Upgrade, over HTTP/1.1.',
 );
 
+const HTTP2_REQUIRED = fault('http2_required', 'This operation is called by gRPC, over HTTP/2.');
+
 /** Finds the operation by method and path; fills `route` and `pathParameters`, or `document` for a document of ours. */
 export function matchRoute(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	// SECURITY: before any operation, so that no path parameter takes it in. test/conformance/resource-metadata.test.ts
@@ -23,6 +25,7 @@ export function matchRoute(exchange: Exchange, context: GatewayContext): Fault |
 	if (match.kind === 'found') {
 		const isWebSocket = match.route.operation.stream?.kind === 'websocket';
 		if (isWebSocket !== exchange.asksForWebSocket) return isWebSocket ? UPGRADE_REQUIRED : NO_UPGRADE;
+		if (match.route.operation.grpc !== undefined && exchange.request.httpVersionMajor !== 2) return HTTP2_REQUIRED;
 		exchange.route = match.route;
 		exchange.pathParameters = match.parameters;
 		return undefined;

@@ -12,6 +12,8 @@ import type { GatewayContext } from './snapshot.ts';
 export function protectResponse(exchange: Exchange, _context: GatewayContext): Fault | undefined {
 	const route = exchange.route as GatewayRoute;
 	if (exchange.webSocket !== undefined) return undefined;
+	// Its head was judged as it came, and each message is judged as it passes.
+	if (route.operation.grpc !== undefined) return exchange.answerStream === undefined ? NO_CALL : undefined;
 	const contentType = single(exchange.upstreamHeaders['content-type']);
 	if (exchange.upstreamHeaders['content-encoding'] !== undefined) {
 		return invalid('content-encoding that was not asked for');
@@ -43,6 +45,10 @@ export function isStreamedAnswer({ route, upstreamStatus, upstreamHeaders }: Exc
 	if (isBodiless(upstreamStatus) || isJsonText(contentType)) return false;
 	return contract.responseFor(upstreamStatus, contentType)?.kind === 'opaque';
 }
+
+const NO_CALL = fault('response_invalid', 'The answer of the service cannot be passed on.', {
+	internal: 'no answer of gRPC',
+});
 
 function single(value: string | string[] | undefined): string | undefined {
 	return Array.isArray(value) ? value.join(', ') : value;

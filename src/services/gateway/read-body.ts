@@ -14,9 +14,10 @@ import type { GatewayContext } from './snapshot.ts';
 export function readBody(exchange: Exchange, _context: GatewayContext): Fault | undefined | Promise<Fault | undefined> {
 	if (!exchange.hasBody) return undefined;
 	const { operation } = exchange.route as GatewayRoute;
-	exchange.isBodyStreamed = operation.stream !== undefined && isStreamedRequest(exchange);
+	const { grpc, stream } = operation;
+	exchange.isBodyStreamed = grpc !== undefined || (stream !== undefined && isStreamedRequest(exchange));
 	const bytesMax = exchange.isBodyStreamed
-		? (operation.stream as StreamRule).requestBytesMax
+		? (grpc ?? (stream as StreamRule)).requestBytesMax
 		: operation.requestBodyBytesMax;
 	const tooLarge = bodyTooLarge(bytesMax);
 	if (Number(exchange.headers.get('content-length') ?? 0) > bytesMax) return tooLarge;

@@ -53,6 +53,7 @@ export function describeExchange(
 				exchange.isBodyStreamed || exchange.webSocket !== undefined ? exchange.streamedBytes : exchange.body?.length,
 			bytes_out: status === undefined && type !== 'gateway.closed' ? undefined : exchange.answerBytes,
 			document: exchange.document === '' ? undefined : 'oauth-protected-resource',
+			grpc_status: exchange.grpcStatus,
 			issuer: principal?.verified?.externalClientId === undefined ? undefined : principal.verified.issuer,
 			latency_ms: Math.round((context.tick() - exchange.startedAtTick) * 100) / 100,
 			method: exchange.isPreflight ? exchange.request.method : (route?.operation.method ?? exchange.request.method),

@@ -164,7 +164,8 @@ function isStillSending({ request, expectsContinue, body, streamedBytes }: Excha
 	return !request.complete && (!expectsContinue || body !== undefined || streamedBytes > 0);
 }
 
-function commonHeaders(exchange: Exchange): string[] {
+/** Header fields of every answer. */
+export function commonHeaders(exchange: Exchange): string[] {
 	const headers: string[] = ['x-request-id', exchange.requestId, ...SECURITY_HEADERS];
 	for (const part of exchange.corsFields) headers.push(part);
 	if (exchange.dpopNonce !== '') headers.push('dpop-nonce', exchange.dpopNonce);

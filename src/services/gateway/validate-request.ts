@@ -3,15 +3,17 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
 import { checkHandshake } from './forward-websocket.ts';
+import { validateGrpcCall } from './validate-grpc-call.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** Holds the request to its contract; fills `bodyValue`. */
 export function validateRequest(exchange: Exchange, _context: GatewayContext): Fault | undefined {
-	const { contract } = exchange.route as GatewayRoute;
+	const { contract, operation } = exchange.route as GatewayRoute;
 	const { headers } = exchange;
 	if (headers.has('content-encoding')) {
 		return fault('media_type_unsupported', 'Send the body without Content-Encoding.');
 	}
+	if (operation.grpc !== undefined) return validateGrpcCall(exchange);
 	const parameters = {
 		params: exchange.pathParameters,
 		query: exchange.query,
