@@ -26,12 +26,18 @@ export async function fillRegistry(
 	// Opening makes the tables.
 	await (await openStore({ folder, clock: systemClock, random: systemRandom })).close();
 	const database = new DatabaseSync(join(folder, 'store.db'));
-	const insert = {
-		partner: inserter<Partner>(database, 'partners'),
-		client: inserter<Client>(database, 'clients'),
-		certificate: inserter<Certificate>(database, 'certificates'),
-		credential: inserter<Credential>(database, 'credentials'),
-		subscription: inserter<Subscription>(database, 'subscriptions'),
+	const insert: {
+		readonly partner: (record: Partner) => void;
+		readonly client: (record: Client) => void;
+		readonly certificate: (record: Certificate) => void;
+		readonly credential: (record: Credential) => void;
+		readonly subscription: (record: Subscription) => void;
+	} = {
+		partner: inserter(database, 'partners'),
+		client: inserter(database, 'clients'),
+		certificate: inserter(database, 'certificates'),
+		credential: inserter(database, 'credentials'),
+		subscription: inserter(database, 'subscriptions'),
 	};
 	database.exec('BEGIN');
 	let partnerId = newId('prt', systemClock, systemRandom);
@@ -97,7 +103,7 @@ export async function fillRegistry(
 	database.close();
 }
 
-function inserter<T extends { readonly id: string }>(database: DatabaseSync, table: string): (record: T) => void {
+function inserter(database: DatabaseSync, table: string): (record: { readonly id: string }) => void {
 	const statement = database.prepare(`INSERT INTO ${table} (id, body) VALUES (?, ?)`);
 	return (record) => {
 		statement.run(record.id, JSON.stringify(record));
