@@ -84,8 +84,8 @@ authority
 	});
 authority
 	?.command('import')
-	.description('take the certificates that the offline root has signed; the platform starts afterwards')
-	.argument('<file...>', 'certificates of the issuing authorities, PEM')
+	.description('take the certificates and lists that the offline root has signed; the platform starts afterwards')
+	.argument('<file...>', 'certificates of the issuing authorities, and revocation lists of the root, PEM')
 	.option('--config <file>', 'configuration', 'sallyport.yaml')
 	.option('--data <dir>', 'folder of the platform’s own files', dataDefault)
 	.addHelpText('after', '\nExamples:\n  $ sallyport authority import partner-issuing-*.pem platform-issuing-*.pem')

@@ -1,10 +1,10 @@
-// `authority ceremony root|sign|verify`: an offline root. Works on files alone, without a network and a running platform, so
-// that it can be done on a machine that never has either.
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+// `authority ceremony root|sign|list|verify`: an offline root. Works on files alone, and on a hardware token where the key
+// lies in one, without a network and a running platform, so that it can be done on a machine that never has either.
+import { X509Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
-import { openLocalSigner } from '../adapters/keys/local-signer.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ROOT_LIST_DAYS, readRootList, signRootList } from '../domain/certificate/ceremony-list.ts';
 import {
 	appendStep,
 	ISSUING_NAMES,
@@ -15,23 +15,34 @@ import {
 	signIssuing,
 	type TranscriptStep,
 } from '../domain/certificate/ceremony.ts';
-import type { Signer } from '../domain/certificate/signer.ts';
+import { decodeBase64, encodePem } from '../domain/certificate/pem.ts';
+import { CRL_REASON, type RevocationEntry } from '../domain/certificate/revocation-list.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { Fault } from '../kernel/faults.ts';
 import { systemRandom } from '../kernel/random.ts';
 import type { Result } from '../kernel/result.ts';
-import { Secret } from '../kernel/secret.ts';
+import { readCeremonyText, writeCeremonyFile } from './ceremony-files.ts';
+import { type CeremonyKeyOptions, withKeyOptions, withNewRootKey, withRootKey } from './ceremony-key.ts';
 import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 
 const FILES = { key: 'root.key', certificate: 'root.pem', transcript: 'transcript.jsonl' } as const;
-const PASSPHRASE_LENGTH_MIN = 16;
-const FILE_BYTES_MAX = 64 * 1024;
 const deps = { clock: systemClock, random: systemRandom };
 
-interface CeremonyOptions {
+interface CeremonyOptions extends CeremonyKeyOptions {
 	readonly folder: string;
-	readonly passphraseFile: readonly string[];
+}
+
+interface SignOptions extends CeremonyOptions {
+	readonly csr: string;
+	readonly for: IssuingName;
+	readonly publicUrl?: string;
+}
+
+interface ListOptions extends CeremonyOptions {
+	readonly days: number;
+	readonly revoke?: string;
+	readonly reason: string;
 }
 
 /** Adds the ceremony to the noun `authority`. */
@@ -46,17 +57,25 @@ export function authorityCeremonyCommands(authority: Command, io: CommandIo): vo
 		.addHelpText(
 			'after',
 			`
-Each --passphrase-file is the part of one custodian, at least ${PASSPHRASE_LENGTH_MIN} characters; the key opens only with all of them, in this order.
+Each --passphrase-file is the part of one custodian, at least 16 characters; the key opens only with all of them, in this
+order. Or the key lies in a hardware token, made there and not extractable.
 
 Examples:
   $ sallyport authority ceremony root --folder /media/root --trust-domain bank.example \\
-      --passphrase-file /media/alice/part --passphrase-file /media/bob/part`,
+      --passphrase-file /media/alice/part --passphrase-file /media/bob/part
+  $ sallyport authority ceremony root --folder /media/root --trust-domain bank.example \\
+      --module /usr/lib/softhsm/libsofthsm2.so --token root --label root --pin-file /media/alice/pin`,
 		)
 		.action((options: CeremonyOptions & { trustDomain: string }) => makeRoot(io, options));
 	withFolder(ceremony.command('sign'))
 		.description('sign the certificate of an issuing authority from its request')
 		.requiredOption('--csr <file>', 'the request that "authority request" wrote')
 		.addOption(new Option('--for <name>', 'which authority').choices(ISSUING_NAMES).makeOptionMandatory())
+		.option(
+			'--public-url <url>',
+			'where the platform publishes the list and the certificate of the root',
+			readPublicUrl,
+		)
 		.addHelpText(
 			'after',
 			`
@@ -64,7 +83,25 @@ Examples:
   $ sallyport authority ceremony sign --folder /media/root --csr partner-issuing.csr --for partner-issuing \\
       --passphrase-file /media/alice/part --passphrase-file /media/bob/part`,
 		)
-		.action((options: CeremonyOptions & { csr: string; for: IssuingName }) => sign(io, options));
+		.action((options: SignOptions) => sign(io, options));
+	withFolder(ceremony.command('list'))
+		.description('sign a revocation list of the root, and take an issuing authority back')
+		.option('--days <n>', 'how long it is good', readDays, ROOT_LIST_DAYS.default)
+		.option('--revoke <file>', 'certificate of an issuing authority that is taken back with this list, PEM')
+		.addOption(
+			new Option('--reason <reason>', 'why').choices(REASONS).default('unspecified', 'unspecified, which says nothing'),
+		)
+		.addHelpText(
+			'after',
+			`
+A list names all that this transcript has taken back, also with earlier lists.
+
+Examples:
+  $ sallyport authority ceremony list --folder /media/root --passphrase-file /media/alice/part --passphrase-file /media/bob/part
+  $ sallyport authority ceremony list --folder /media/root --revoke partner-issuing-4fd1a20b.pem --reason key-compromise \\
+      --module /usr/lib/softhsm/libsofthsm2.so --token root --label root --pin-file /media/alice/pin`,
+		)
+		.action((options: ListOptions) => list(io, options));
 	ceremony
 		.command('verify')
 		.description('check the transcript, and the certificates against it')
@@ -73,53 +110,63 @@ Examples:
 		.action(({ folder }: { folder: string }) => verify(io, resolve(io.cwd, folder)));
 }
 
+/** Reasons for which an authority is taken back. A list of the root holds nothing. */
+const REASONS = Object.keys(CRL_REASON).filter((reason) => reason !== 'certificate-hold');
+
 function withFolder(command: Command): Command {
-	return command
-		.requiredOption('--folder <dir>', 'folder of the ceremony: key, certificates and transcript')
-		.requiredOption(
-			'--passphrase-file <file>',
-			'file with the passphrase of one custodian; repeat it for each',
-			(file: string, before: readonly string[] | undefined) => [...(before ?? []), file],
-		);
+	return withKeyOptions(
+		command.requiredOption('--folder <dir>', 'folder of the ceremony: key, certificates and transcript'),
+	);
+}
+
+function readPublicUrl(text: string): string {
+	if (/^http:\/\/[a-z0-9.-]{1,200}(?::\d{1,5})?$/.test(text)) return text;
+	throw new InvalidArgumentError('Write it as http://pki.bank.example, as certificates.revocation.publicUrl has it.');
+}
+
+function readDays(text: string): number {
+	const days = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+	if (days >= ROOT_LIST_DAYS.min && days <= ROOT_LIST_DAYS.max) return days;
+	throw new InvalidArgumentError(`Write ${ROOT_LIST_DAYS.min} to ${ROOT_LIST_DAYS.max} days.`);
 }
 
 async function makeRoot(io: CommandIo, options: CeremonyOptions & { readonly trustDomain: string }): Promise<void> {
 	const folder = resolve(io.cwd, options.folder);
-	const passphrase = await readPassphrase(io, options.passphraseFile);
-	const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' });
-	const plain = new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-	const issued = unwrapOrFail(await issueRoot(openLocalSigner(plain), options.trustDomain, deps));
-	const sealed = privateKey
-		.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: passphrase.reveal() })
-		.toString();
-	// SECURITY: `wx` — a root that exists is never overwritten, and the key is written before anything refers to it.
-	await writeNew(join(folder, FILES.key), sealed, 0o600);
-	await writeNew(join(folder, FILES.certificate), issued.pem, 0o644);
-	await addStep(io, folder, '', 'root-made', {
-		trustDomain: options.trustDomain,
-		certificate: sha256(issued.der),
-		key: sha256(new X509Certificate(issued.pem).publicKey.export({ type: 'spki', format: 'der' })),
-		notAfter: new Date(issued.notAfterMs).toISOString(),
-		custodians: String(options.passphraseFile.length),
+	const keep = (sealed: string): Promise<void> => writeCeremonyFile(join(folder, FILES.key), sealed, 0o600);
+	await withNewRootKey(io, options, keep, async ({ signer, facts }) => {
+		const issued = unwrapOrFail(await issueRoot(signer, options.trustDomain, deps));
+		await writeCeremonyFile(join(folder, FILES.certificate), issued.pem, 0o644);
+		await addStep(io, folder, '', 'root-made', {
+			trustDomain: options.trustDomain,
+			certificate: sha256(issued.der),
+			key: sha256(new X509Certificate(issued.pem).publicKey.export({ type: 'spki', format: 'der' })),
+			notAfter: new Date(issued.notAfterMs).toISOString(),
+			...facts,
+		});
 	});
 }
 
-async function sign(
-	io: CommandIo,
-	options: CeremonyOptions & { readonly csr: string; readonly for: IssuingName },
-): Promise<void> {
+/** What every use of an existing root begins with. */
+async function openFolder(io: CommandIo, options: CeremonyOptions) {
 	const folder = resolve(io.cwd, options.folder);
-	const transcript = await readText(join(folder, FILES.transcript));
+	const transcript = await readCeremonyText(join(folder, FILES.transcript));
 	const { steps } = checkTranscript(transcript);
-	const certificatePem = await readText(join(folder, FILES.certificate));
-	const signer = await openRootKey(folder, await readPassphrase(io, options.passphraseFile));
-	const csr = await readText(resolve(io.cwd, options.csr));
+	const certificatePem = await readCeremonyText(join(folder, FILES.certificate));
+	return { folder, transcript, steps, certificatePem, keyFile: join(folder, FILES.key) };
+}
+
+async function sign(io: CommandIo, options: SignOptions): Promise<void> {
+	const { folder, transcript, steps, certificatePem, keyFile } = await openFolder(io, options);
+	const csr = await readCeremonyText(resolve(io.cwd, options.csr));
 	const trustDomain = steps[0]?.facts['trustDomain'] ?? '';
-	const issued = unwrapOrFail(
-		await signIssuing({ certificatePem, signer }, { csr, name: options.for, trustDomain }, deps),
+	const { publicUrl } = options;
+	const issued = await withRootKey(io, keyFile, options, async ({ signer }) =>
+		unwrapOrFail(
+			await signIssuing({ certificatePem, signer }, { csr, name: options.for, trustDomain, publicUrl }, deps),
+		),
 	);
 	const file = `${options.for}-${issued.serial.slice(0, 8)}.pem`;
-	await writeNew(join(folder, file), issued.pem, 0o644);
+	await writeCeremonyFile(join(folder, file), issued.pem, 0o644);
 	await addStep(io, folder, transcript, 'issuing-signed', {
 		name: options.for,
 		file,
@@ -130,21 +177,88 @@ async function sign(
 	});
 }
 
+async function list(io: CommandIo, options: ListOptions): Promise<void> {
+	const { folder, transcript, steps, certificatePem, keyFile } = await openFolder(io, options);
+	const before = entriesOf(steps);
+	const revoked =
+		options.revoke === undefined ? undefined : await findRevoked(io, options.revoke, steps, options.reason);
+	if (revoked !== undefined && before.some(({ serial }) => serial === revoked.serial)) {
+		throw new CommandFailure(EXIT.conflict, `${options.revoke} is on the list already.`);
+	}
+	const entries = revoked === undefined ? before : [...before, revoked];
+	const number = steps.filter(({ step }) => step === 'list-signed').length + 1;
+	const signed = await withRootKey(io, keyFile, options, async ({ signer }) => {
+		const certificate = new X509Certificate(certificatePem);
+		if (!signer.publicKey.equals(certificate.publicKey)) {
+			throw new CommandFailure(EXIT.invalid, 'The key is not that of the root in this folder.');
+		}
+		return signRootList({ certificatePem, signer }, { number, days: options.days, entries }, deps);
+	});
+	const file = `root-${number}.crl.pem`;
+	await writeCeremonyFile(join(folder, file), encodePem('X509 CRL', signed.der), 0o644);
+	await addStep(io, folder, transcript, 'list-signed', {
+		file,
+		number: String(number),
+		list: sha256(signed.der),
+		nextUpdate: new Date(signed.nextUpdateMs).toISOString(),
+		...(revoked === undefined
+			? undefined
+			: { serial: revoked.serial, revokedAt: new Date(revoked.revokedAtMs).toISOString(), reason: revoked.reason }),
+	});
+}
+
+/** Everything that the transcript has taken back so far. */
+function entriesOf(steps: readonly TranscriptStep[]): readonly RevocationEntry[] {
+	return steps.flatMap(({ facts: { serial, revokedAt, reason }, step }) =>
+		step === 'list-signed' && serial !== undefined && revokedAt !== undefined && reason !== undefined
+			? [{ serial, revokedAtMs: Date.parse(revokedAt), reason }]
+			: [],
+	);
+}
+
+/** The entry of a certificate that this transcript says was signed here. */
+async function findRevoked(
+	io: CommandIo,
+	file: string,
+	steps: readonly TranscriptStep[],
+	reason: string,
+): Promise<RevocationEntry> {
+	const { raw } = readCertificate(await readCeremonyText(resolve(io.cwd, file)));
+	const signed = steps.find(({ step, facts }) => step === 'issuing-signed' && facts['certificate'] === sha256(raw));
+	const serial = signed?.facts['serial'];
+	if (serial === undefined) throw new CommandFailure(EXIT.invalid, `${file} was not signed in this ceremony.`);
+	return { serial, revokedAtMs: Math.floor(systemClock.nowMs() / 1000) * 1000, reason };
+}
+
 async function verify(io: CommandIo, folder: string): Promise<void> {
-	const { steps, hash } = checkTranscript(await readText(join(folder, FILES.transcript)));
-	const root = readCertificate(await readText(join(folder, FILES.certificate)));
+	const { steps, hash } = checkTranscript(await readCeremonyText(join(folder, FILES.transcript)));
+	const root = readCertificate(await readCeremonyText(join(folder, FILES.certificate)));
 	for (const [index, { step, facts }] of steps.entries()) {
 		if ((step === 'root-made') !== (index === 0)) throw broken('it does not begin with the root, or has two');
 		const file = step === 'root-made' ? FILES.certificate : (facts['file'] ?? '');
 		// A name out of a file is not trusted to stay in the folder.
 		if (!/^[a-z0-9.-]{1,80}$/.test(file)) throw broken(`line ${index + 1} names a file that cannot be`);
-		const certificate = readCertificate(await readText(join(folder, file)));
-		if (sha256(certificate.raw) !== facts['certificate'])
-			throw broken(`${file} is not the certificate of line ${index + 1}`);
-		if (!certificate.ca || !certificate.verify(root.publicKey)) throw broken(`${file} was not signed by the root`);
-		io.stdout(`${String(index + 1).padStart(3)}  ${step}  ${file}  sha256 ${facts['certificate'] ?? ''}\n`);
+		const text = await readCeremonyText(join(folder, file));
+		const told = facts[step === 'list-signed' ? 'list' : 'certificate'] ?? '';
+		const hashed = step === 'list-signed' ? await verifyList(text, file, root) : verifyCertificate(text, file, root);
+		if (hashed !== told) throw broken(`${file} is not that of line ${index + 1}`);
+		io.stdout(`${String(index + 1).padStart(3)}  ${step}  ${file}  sha256 ${told}\n`);
 	}
 	io.stdout(`transcript ok, ${steps.length} lines, sha256 of the last ${hash}\n`);
+}
+
+function verifyCertificate(text: string, file: string, root: X509Certificate): string {
+	const certificate = readCertificate(text);
+	if (!certificate.ca || !certificate.verify(root.publicKey)) throw broken(`${file} was not signed by the root`);
+	return sha256(certificate.raw);
+}
+
+async function verifyList(text: string, file: string, root: X509Certificate): Promise<string> {
+	const body = /^-----BEGIN X509 CRL-----\n([A-Za-z0-9+/=\n]+)-----END X509 CRL-----\n$/.exec(text)?.[1];
+	const der = decodeBase64(body ?? '');
+	const read = der === undefined ? undefined : await readRootList(der, root);
+	if (der === undefined || read?.ok !== true) throw broken(`${file} was not signed by the root`);
+	return sha256(der);
 }
 
 async function addStep(
@@ -159,58 +273,6 @@ async function addStep(
 	for (const [name, value] of Object.entries(facts)) io.stdout(`${name.padEnd(12)}${value}\n`);
 	io.stdout(`transcript  ${hash}\n`);
 	io.stderr('Read the last line aloud, and have every witness write it down.\n');
-}
-
-async function openRootKey(folder: string, passphrase: Secret): Promise<Signer> {
-	const sealed = await readText(join(folder, FILES.key));
-	try {
-		const key = createPrivateKey({ key: sealed, passphrase: passphrase.reveal() });
-		return openLocalSigner(new Secret(key.export({ type: 'pkcs8', format: 'pem' }).toString()));
-	} catch {
-		// OpenSSL has many words for a wrong passphrase; the cause could quote the file.
-		throw new CommandFailure(
-			EXIT.invalid,
-			'The key of the root does not open: a passphrase is wrong, missing, or in another order.',
-		);
-	}
-}
-
-/** All parts in their order. The separator cannot be in a part, so that no two lists give the same whole. */
-async function readPassphrase(io: CommandIo, files: readonly string[]): Promise<Secret> {
-	const parts: string[] = [];
-	for (const file of files) {
-		const part = (await readText(resolve(io.cwd, file))).trimEnd();
-		if (part.length < PASSPHRASE_LENGTH_MIN || part.includes('\n')) {
-			throw new CommandFailure(
-				EXIT.invalid,
-				`${file} must hold one line of at least ${PASSPHRASE_LENGTH_MIN} characters.`,
-			);
-		}
-		parts.push(part);
-	}
-	return new Secret(parts.join('\n'));
-}
-
-async function readText(file: string): Promise<string> {
-	try {
-		const text = await readFile(file, 'utf8');
-		if (text.length <= FILE_BYTES_MAX) return text;
-	} catch (error) {
-		throw new CommandFailure(EXIT.invalid, `Cannot read ${file}. Check the file and who may read it.`, {
-			cause: error,
-		});
-	}
-	throw new CommandFailure(EXIT.invalid, `${file} is too large.`);
-}
-
-async function writeNew(file: string, text: string, mode: number): Promise<void> {
-	try {
-		await writeFile(file, text, { flag: 'wx', mode });
-	} catch (error) {
-		throw new CommandFailure(EXIT.conflict, `Cannot write ${file}: it exists already, or its folder does not.`, {
-			cause: error,
-		});
-	}
 }
 
 function readCertificate(pem: string): X509Certificate {

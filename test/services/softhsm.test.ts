@@ -2,7 +2,7 @@
 // there again when the token is.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import {
 	existsSync,
 	mkdirSync,
@@ -17,6 +17,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, test } from 'node:test';
 import { createPartnerKey } from '../../demo/partner-key.ts';
+import type { CommandIo } from '../../src/cli/command-io.ts';
+import { createProgram } from '../../src/cli/program.ts';
+import { requestIssuing } from '../../src/domain/certificate/ceremony.ts';
+import { openLocalSigner } from '../../src/adapters/keys/local-signer.ts';
 import { createKeyRing } from '../../src/adapters/keys/key-ring.ts';
 import { Cryptoki, ulong } from '../../src/adapters/keys/pkcs11/cryptoki.ts';
 import { openPkcs11Service, type Pkcs11Place } from '../../src/adapters/keys/pkcs11/pkcs11-service.ts';
@@ -71,6 +75,7 @@ for (const [id, label] of [
 ] as const) {
 	tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', id, '--label', label, '--usage-sign');
 }
+tool('--keypairgen', '--key-type', 'EC:secp384r1', '--id', '13', '--label', 'root', '--usage-sign');
 tool('--keygen', '--key-type', 'AES:32', '--id', '06', '--label', 'kek', '--sensitive');
 tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', '07', '--label', 'loose', '--usage-sign', '--extractable');
 
@@ -190,6 +195,69 @@ test('the token shows nobody the value of a key that is accepted here', () => {
 	assert.equal(cryptoki.attribute(session, key, CKA.label)?.toString(), 'key 01', 'other attributes are shown');
 	assert.equal(cryptoki.attribute(session, key, CKA.value), undefined);
 	cryptoki.closeSession(session);
+});
+
+test('a root whose key lies in a token signs there: certificates, lists, and a transcript without a file of a key', async () => {
+	const root = join(folder, 'root');
+	mkdirSync(root);
+	let [code, said] = [0, ''];
+	const io: CommandIo = {
+		stdout: (text) => void (said += text),
+		stderr: (text) => void (said += text),
+		isTerminal: false,
+		signal: new AbortController().signal,
+		env: {},
+		cwd: folder,
+		setExitCode: (exit) => {
+			code = exit;
+		},
+	};
+	const ceremony = async (args: readonly string[], label = 'root'): Promise<number> => {
+		[code, said] = [0, ''];
+		const key = ['--module', MODULE, '--token', TOKEN, '--label', label, '--pin-file', pinFile];
+		const options = args[0] === 'verify' ? [] : key;
+		await createProgram(io).parseAsync([
+			'node',
+			'sallyport',
+			'authority',
+			'ceremony',
+			...args,
+			'--folder',
+			root,
+			...options,
+		]);
+		return code;
+	};
+	const domain = ['--trust-domain', 'bank.example'];
+	assert.equal(await ceremony(['root', ...domain], 'loose'), 1);
+	assert.match(said, /can be taken out of the token/);
+	assert.deepEqual(readdirSync(root), [], 'a key that can be taken out makes no root');
+	assert.equal(await ceremony(['root', ...domain, '--passphrase-file', pinFile]), 2, 'a PIN or passphrases, not both');
+	assert.equal(await ceremony(['root', ...domain]), 0, said);
+	assert.ok(isAttributeSet('root', CKA_SENSITIVE) && !isAttributeSet('root', CKA_EXTRACTABLE));
+	const issuing = openLocalSigner(
+		new Secret(
+			generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+		),
+	);
+	writeFileSync(join(root, 'request.csr'), await requestIssuing(issuing, 'partner-issuing', 'bank.example'));
+	const sign = ['sign', '--csr', join(root, 'request.csr'), '--for', 'partner-issuing'];
+	assert.equal(await ceremony(sign, 'key 02'), 2, 'another key of the token is not this root');
+	await withoutToken(async () => {
+		assert.equal(await ceremony(sign), 1, said);
+	});
+	assert.equal(await ceremony(sign), 0, said);
+	assert.equal(await ceremony(['list']), 0, said);
+	assert.equal(await ceremony(['verify']), 0, said);
+	assert.match(said, /transcript ok, 3 lines/);
+	assert.match(readFileSync(join(root, 'transcript.jsonl'), 'utf8'), /"label":"root".*"token":"sallyport test"/);
+	assert.ok(!readdirSync(root).includes('root.key'));
+	const file = readdirSync(root).find((name) => name.startsWith('partner-issuing-')) ?? '';
+	const check = ['verify', '-x509_strict', '-crl_check', '-CAfile', join(root, 'root.pem')];
+	execFileSync('openssl', [...check, '-CRLfile', join(root, 'root-1.crl.pem'), join(root, file)], { stdio: 'pipe' });
+	const other = await openServiceSigner(open('root'));
+	assert.ok(other.publicKey.equals(new X509Certificate(readFileSync(join(root, 'root.pem'))).publicKey));
+	await other.close();
 });
 
 /** Reads a boolean attribute of a private key in the token as the module tells it, past all of our own code. */

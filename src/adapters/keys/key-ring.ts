@@ -103,6 +103,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
 	const openSigner = (stored: Secret): Signer => {
 		if (!isKeyReference(stored.reveal())) return openLocalSigner(stored);
 		const reference = readKeyReference(stored);
+		if (reference.use === 'root') return createOfflineSigner(reference);
 		const use = reference.use as KeyUse;
 		const uses = use === 'tokenSigning' ? TOKEN_USES.filter((one) => places[one] !== undefined) : [use];
 		return remember(
@@ -190,6 +191,18 @@ async function openFitting(
 	}
 	if (failure !== undefined) throw failure;
 	throw new KeyServiceFailure('refused', `another key than before lies where keys.${use} says`);
+}
+
+/** The root of a ceremony: known by its public half, and asked for nothing. */
+function createOfflineSigner({ algorithm, publicKey }: KeyReference): Signer {
+	return {
+		algorithm,
+		publicKey,
+		isOffline: true,
+		sign: () => Promise.reject(new SignerUnavailable('the key of the root lies offline: sign at the ceremony')),
+		isAvailable: () => false,
+		close: () => Promise.resolve(),
+	};
 }
 
 /** Signs with a key elsewhere that is opened by the first signature, and opened again after a failure to open. */

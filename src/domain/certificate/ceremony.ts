@@ -15,6 +15,7 @@ import { subjectPublicKeyOf } from './public-key.ts';
 import { ALGORITHM_IDENTIFIER } from './signature-algorithm.ts';
 import type { Signer } from './signer.ts';
 import { encodeName } from './x509-certificate.ts';
+import type { Publication } from './x509-extension.ts';
 import { parseCertificate } from './x509-parse.ts';
 
 /** The authorities that a root signs. */
@@ -57,7 +58,13 @@ export async function issueRoot(
  */
 export async function signIssuing(
 	root: { readonly certificatePem: string; readonly signer: Signer },
-	request: { readonly csr: string; readonly name: IssuingName; readonly trustDomain: string },
+	request: {
+		readonly csr: string;
+		readonly name: IssuingName;
+		readonly trustDomain: string;
+		/** Where the platform publishes what the root has signed; undefined for nowhere. */
+		readonly publicUrl?: string | undefined;
+	},
 	deps: Deps,
 ): Promise<Result<IssuedCertificate, Fault>> {
 	const csr = parseCsr(request.csr);
@@ -71,7 +78,7 @@ export async function signIssuing(
 	const issuer: Issuer = {
 		name: 'root',
 		id: 'root',
-		publication: undefined,
+		publication: publicationOf(request.publicUrl),
 		subject: tbs.subject,
 		keyId: subjectPublicKeyOf(tbs.publicKey).keyId,
 		notBeforeMs: tbs.notBeforeMs,
@@ -82,6 +89,12 @@ export async function signIssuing(
 	const { publicKey } = csr.value;
 	const subject = nameOf(request.name, request.trustDomain, publicKey.keyId);
 	return issueCertificate(issuer, { profile: 'issuing', publicKey, subject }, deps);
+}
+
+/** An offline root publishes its certificate and its list. It answers no OCSP: nobody could sign for it. */
+function publicationOf(publicUrl: string | undefined): Publication | undefined {
+	if (publicUrl === undefined) return undefined;
+	return { crlUrl: `${publicUrl}/crl/root.crl`, ocspUrl: undefined, certificateUrl: `${publicUrl}/ca/root.cer` };
 }
 
 /** Writes the request of an issuing authority, wherever its key lies. Rejects as the signer does. */
@@ -102,7 +115,7 @@ function nameOf(name: keyof typeof CAPTION, trustDomain: string, keyId: Buffer) 
 /** One line of the transcript, before its hashes. */
 export interface TranscriptStep {
 	readonly at: string;
-	readonly step: 'root-made' | 'issuing-signed';
+	readonly step: 'root-made' | 'issuing-signed' | 'list-signed';
 	readonly facts: { readonly [name: string]: string };
 }
 

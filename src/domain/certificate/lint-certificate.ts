@@ -117,7 +117,8 @@ function lintPublication(tbs: ParsedTbs, profile: Profile, issuer: Issuer): stri
 	const accesses = readExtension(tbs, OID.authorityInformationAccess, parseInformationAccess) ?? [];
 	const told = [...points, ...accesses.map(({ method, url }) => `${method} ${url}`)].join(' ');
 	const { crlUrl, ocspUrl, certificateUrl } = issuer.publication ?? {};
-	if (told === `${crlUrl} ${OID.ocsp} ${ocspUrl} ${OID.caIssuers} ${certificateUrl}`) return [];
+	const ocsp = ocspUrl === undefined ? '' : `${OID.ocsp} ${ocspUrl} `;
+	if (told === `${crlUrl} ${ocsp}${OID.caIssuers} ${certificateUrl}`) return [];
 	return ['the addresses of CRL, OCSP and issuer are not those of the authority'];
 }
 

@@ -29,6 +29,8 @@ export interface Signer {
 	sign(data: Uint8Array): Promise<Uint8Array>;
 	/** The same without waiting. Only there when the key lies in this process's memory. */
 	readonly signSync?: (data: Uint8Array) => Uint8Array;
+	/** True for a key that never comes here, such as that of an offline root: nothing is to be asked of it. */
+	readonly isOffline?: true;
 	/** Whether the latest use worked, from memory: it asks nobody and never waits. */
 	isAvailable(): boolean;
 	/** Lets go of sessions and connections. Signing afterwards rejects with `SignerUnavailable`. Safe to call twice. */

@@ -41,7 +41,8 @@ const ID = {
 /** Where the world finds the revocations and the certificate of an authority: plain http URLs (RFC 5280 §8). */
 export interface Publication {
 	readonly crlUrl: string;
-	readonly ocspUrl: string;
+	/** Undefined where nobody answers for the authority: one that is offline. */
+	readonly ocspUrl: string | undefined;
 	readonly certificateUrl: string;
 }
 
@@ -86,9 +87,9 @@ export function crlDistributionPointsExtension({ crlUrl }: Publication): Buffer 
 
 /** Writes where OCSP and the certificate of the issuer are found. */
 export function authorityInformationAccessExtension({ ocspUrl, certificateUrl }: Publication): Buffer {
-	const ocsp = derSequence(ID.ocsp, uriName(ocspUrl));
+	const ocsp = ocspUrl === undefined ? [] : [derSequence(ID.ocsp, uriName(ocspUrl))];
 	const issuer = derSequence(ID.caIssuers, uriName(certificateUrl));
-	return extension(ID.authorityInformationAccess, false, derSequence(ocsp, issuer));
+	return extension(ID.authorityInformationAccess, false, derSequence(...ocsp, issuer));
 }
 
 /** Says that nobody needs to ask for the revocation of this OCSP responder (RFC 6960 §4.2.2.2.1). */

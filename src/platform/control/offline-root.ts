@@ -10,7 +10,10 @@ import { createKeyRing, type KeyRing } from '../../adapters/keys/key-ring.ts';
 import type { CommandIo } from '../../cli/command-io.ts';
 import { formatProblem } from '../../config/config-problem.ts';
 import { loadConfiguration } from '../../config/load-configuration.ts';
+import { readRootList } from '../../domain/certificate/ceremony-list.ts';
 import { ISSUING_NAMES, requestIssuing } from '../../domain/certificate/ceremony.ts';
+import { decodeBase64 } from '../../domain/certificate/pem.ts';
+import type { PublishedRevocationList, RevocationListStore } from '../../domain/certificate/revocation-list-store.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { systemRandom } from '../../kernel/random.ts';
@@ -86,18 +89,27 @@ async function provideSigner(keys: KeyStore, keyRing: KeyRing, name: (typeof ISS
 	return signer;
 }
 
-/** Stores certificates that the root has signed for the keys that wait for them. All files are judged before one is taken. */
+/**
+ * Stores certificates that the root has signed for the keys that wait for them, and lists of the root, which the public
+ * listener serves from the next start on. All files are judged before one is taken.
+ */
 export function importAuthorities(
 	options: PlaceOptions & { readonly files: readonly string[] },
 	io: CommandIo,
 ): Promise<void> {
-	return withKeys(options, io, async ({ keys, keyRing }) => {
+	return withKeys(options, io, async ({ keys, keyRing, lists }) => {
 		const rootPem = (await keys.get('ca/root'))?.certificatePem;
 		if (rootPem === undefined) throw new OfflineRootRefused('conflict', 'Run "sallyport authority request" first.');
 		const root = new X509Certificate(rootPem);
 		const taken: { readonly name: string; readonly certificate: X509Certificate }[] = [];
+		const takenLists: PublishedRevocationList[] = [];
 		for (const file of options.files) {
-			const certificate = readAuthority(await readFile(resolve(io.cwd, file), 'utf8'), file);
+			const text = await readFile(resolve(io.cwd, file), 'utf8');
+			if (text.startsWith('-----BEGIN X509 CRL-----')) {
+				takenLists.push(await readList(text, file, root));
+				continue;
+			}
+			const certificate = readAuthority(text, file);
 			const isValid = certificate.validToDate.getTime() > systemClock.nowMs();
 			if (!certificate.verify(root.publicKey) || !certificate.checkIssued(root) || !isValid) {
 				throw new OfflineRootRefused('invalid', `${file} was not signed by the root of this folder, or is over.`);
@@ -112,7 +124,27 @@ export function importAuthorities(
 			await keys.put({ ...stored, certificatePem: certificate.toString() + rootPem });
 			io.stdout(`${name}  valid until ${certificate.validToDate.toISOString()}\n`);
 		}
+		for (const list of takenLists.toSorted((a, b) => a.number - b.number)) await takeList(list, lists, io);
 	});
+}
+
+async function readList(text: string, file: string, root: X509Certificate): Promise<PublishedRevocationList> {
+	const body = /^-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----\s*$/.exec(text)?.[1];
+	const der = decodeBase64(body ?? '');
+	if (der === undefined) throw new OfflineRootRefused('invalid', `${file} is no list in PEM.`);
+	const list = await readRootList(der, root);
+	if (!list.ok) throw new OfflineRootRefused('invalid', `${file} is not taken. ${list.fault}`);
+	if (list.value.nextUpdateMs <= systemClock.nowMs()) throw new OfflineRootRefused('invalid', `${file} is over.`);
+	return list.value;
+}
+
+async function takeList(list: PublishedRevocationList, lists: RevocationListStore, io: CommandIo): Promise<void> {
+	const known = await lists.get('root');
+	if (known !== undefined && known.number >= list.number && !Buffer.from(known.der).equals(list.der)) {
+		throw new OfflineRootRefused('conflict', `A list with the number ${known.number} is here already.`);
+	}
+	if (known?.number !== list.number) await lists.put(list);
+	io.stdout(`list of the root ${list.number}  until ${new Date(list.nextUpdateMs).toISOString()}\n`);
 }
 
 async function findWaiting(
@@ -145,6 +177,7 @@ function readAuthority(pem: string, file: string): X509Certificate {
 interface OpenKeys {
 	readonly keys: KeyStore;
 	readonly keyRing: KeyRing;
+	readonly lists: RevocationListStore;
 	readonly trustDomain: string;
 }
 
@@ -169,7 +202,8 @@ async function withKeys(options: PlaceOptions, io: CommandIo, work: (open: OpenK
 		random: systemRandom,
 	});
 	try {
-		await work({ keys: keyRing.wrapStore(store.keys), keyRing, trustDomain: configuration.trustDomain });
+		const { trustDomain } = configuration;
+		await work({ keys: keyRing.wrapStore(store.keys), keyRing, lists: store.revocationLists, trustDomain });
 	} finally {
 		await keyRing.close();
 		await store.close();

@@ -70,7 +70,8 @@ export class ListPublisher {
 		const nowMs = this.#options.clock.nowMs();
 		for (const authority of this.#options.authorities()) {
 			const list = this.#current.get(authority.id);
-			if (nowMs >= authority.notAfterMs) continue;
+			// The list of an offline authority comes from its ceremony, and is only served here.
+			if (nowMs >= authority.notAfterMs || authority.signer.isOffline === true) continue;
 			if (list === undefined || nowMs >= momentOf(list, REFRESH_SHARE)) this.#wanted.add(authority.id);
 		}
 		await this.#work();
@@ -128,7 +129,7 @@ export class ListPublisher {
 			// Taken off before the certificates are read: what changes from here on asks for another list.
 			this.#wanted.delete(id);
 			const authority = this.#options.authorities().find((one) => one.id === id);
-			if (authority === undefined) continue;
+			if (authority === undefined || authority.signer.isOffline === true) continue;
 			try {
 				await this.#publish(authority);
 			} catch (error) {

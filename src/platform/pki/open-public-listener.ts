@@ -125,6 +125,8 @@ function publishAuthorities(options: PublicListenerOptions): Promise<readonly Pu
 		options.authorities.all().map(async (authority): Promise<PublishedAuthority> => {
 			const { id, subject, certificate } = authority;
 			const known = { id, subject, certificate: certificate.raw, crosses: crossesOf(id, crosses) };
+			// Nobody can sign for an authority that is offline, so nobody answers for it.
+			if (authority.signer.isOffline === true) return known;
 			try {
 				const { key, certificate: own } = await provideResponderKey(authority, deps);
 				return { ...known, responder: { key, certificate: own } };
