@@ -12,8 +12,11 @@ export interface FreshToken {
 export interface AccessTokenSource {
 	/** Gives a token that is good for some time yet. Rejects as `fetchToken` does. */
 	get(signal: AbortSignal): Promise<Secret>;
-	/** Forgets the token: it was not accepted. */
-	forget(): void;
+	/**
+	 * Forgets the token that was used: it was not accepted. Another one is kept: of many calls whose token expired at once,
+	 * the last to hear of it does not throw away what the first has fetched.
+	 */
+	forget(used: Secret | undefined): void;
 }
 
 /** A token is renewed when only this part of its life is left. */
@@ -44,8 +47,8 @@ export function createAccessTokenSource(
 			});
 			return running;
 		},
-		forget: () => {
-			kept = undefined;
+		forget: (used) => {
+			if (kept?.token === used) kept = undefined;
 		},
 	};
 }

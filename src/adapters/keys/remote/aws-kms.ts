@@ -36,7 +36,7 @@ export function openAwsKms(options: AwsKmsOptions): KeyService {
 		const answer = await caller.call({
 			prepare: (signal) => prepare(options, target, input, signal),
 			judge,
-			describe: errorType,
+			describe: (failed) => describeFailure(failed, options.clock.nowMs()),
 			forgetCredentials: () => credentials.forget(),
 		});
 		return answerFields(name, answer);
@@ -121,4 +121,16 @@ function judge(answer: ServiceAnswer): Verdict {
 function errorType(answer: ServiceAnswer): string | undefined {
 	// Either `Name` or `namespace#Name`.
 	return errorWord(answer, '__type')?.split('#').at(-1);
+}
+
+/** AWS takes requests whose time is at most this far from its own. */
+const SKEW_MS_MAX = 300_000;
+
+/** The word of the error; for a signature that was not accepted with how far the clocks are apart, where that is the reason. */
+function describeFailure(answer: ServiceAnswer, nowMs: number): string | undefined {
+	const type = errorType(answer);
+	const theirMs = Date.parse(answer.header('date') ?? '');
+	const skewMs = nowMs - theirMs;
+	if (type !== 'InvalidSignatureException' || !(Math.abs(skewMs) >= SKEW_MS_MAX)) return type;
+	return `${type}:our-clock-is-${Math.round(Math.abs(skewMs) / 1000)}s-${skewMs > 0 ? 'ahead' : 'behind'}`;
 }

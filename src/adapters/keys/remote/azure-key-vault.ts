@@ -3,6 +3,7 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { ecdsaToDer } from '../../../domain/certificate/ecdsa-signature.ts';
 import type { SignatureAlgorithm } from '../../../domain/certificate/signer.ts';
+import type { Secret } from '../../../kernel/secret.ts';
 import type { AccessTokenSource } from './access-token-source.ts';
 import { type AnswerFields, answerFields, errorWord } from './answer-fields.ts';
 import { type KeyService, KeyServiceFailure } from './key-service.ts';
@@ -41,16 +42,18 @@ export function openAzureKeyVault(options: AzureKeyVaultOptions): KeyService {
 	const { name, caller, tokens } = options;
 	const url = `${options.vault}/keys/${options.key}/${options.version}`;
 	const call = async (operation: string, input?: Readonly<Record<string, string>>): Promise<AnswerFields> => {
+		let used: Secret | undefined;
 		const answer = await caller.call({
 			prepare: async (signal): Promise<ServiceRequest> => {
-				const authorization = `Bearer ${(await tokens.get(signal)).reveal()}`;
+				used = await tokens.get(signal);
+				const authorization = `Bearer ${used.reveal()}`;
 				const target = `${url}${operation}?api-version=7.4`;
 				if (input === undefined) return { method: 'GET', url: target, headers: { authorization } };
 				const headers = { authorization, 'content-type': 'application/json' };
 				return { method: 'POST', url: target, headers, body: JSON.stringify(input) };
 			},
 			describe: (failed) => errorWord(failed, 'error', 'code'),
-			forgetCredentials: () => tokens.forget(),
+			forgetCredentials: () => tokens.forget(used),
 		});
 		return answerFields(name, answer);
 	};

@@ -2,6 +2,7 @@
 // version, so that it is always the same key.
 import { createHash, createPublicKey } from 'node:crypto';
 import type { SignatureAlgorithm } from '../../../domain/certificate/signer.ts';
+import type { Secret } from '../../../kernel/secret.ts';
 import type { AccessTokenSource } from './access-token-source.ts';
 import { type AnswerFields, answerFields, errorWord } from './answer-fields.ts';
 import { type KeyService, KeyServiceFailure } from './key-service.ts';
@@ -36,16 +37,18 @@ const ALGORITHMS: Readonly<Record<SignatureAlgorithm, Algorithm>> = {
 export function openGoogleKms(options: GoogleKmsOptions): KeyService {
 	const { name, caller, tokens } = options;
 	const call = async (suffix: string, input?: object): Promise<AnswerFields> => {
+		let used: Secret | undefined;
 		const answer = await caller.call({
 			prepare: async (signal): Promise<ServiceRequest> => {
-				const authorization = `Bearer ${(await tokens.get(signal)).reveal()}`;
+				used = await tokens.get(signal);
+				const authorization = `Bearer ${used.reveal()}`;
 				const url = `${options.endpoint}/v1/${options.key}${suffix}`;
 				if (input === undefined) return { method: 'GET', url, headers: { authorization } };
 				const headers = { authorization, 'content-type': 'application/json' };
 				return { method: 'POST', url, headers, body: JSON.stringify(input) };
 			},
 			describe: (failed) => errorWord(failed, 'error', 'status'),
-			forgetCredentials: () => tokens.forget(),
+			forgetCredentials: () => tokens.forget(used),
 		});
 		return answerFields(name, answer);
 	};

@@ -31,7 +31,8 @@ export async function openServiceSigner(
 
 function createSigner(service: KeyService, key: Pick<Signer, 'publicKey' | 'algorithm'>): Signer {
 	let isClosed = false;
-	let hasLied = false;
+	/** Whether the latest call gave no right signature. The service itself may think that it did. */
+	let hasFailed = false;
 	return {
 		...key,
 		sign: async (data) => {
@@ -43,18 +44,19 @@ function createSigner(service: KeyService, key: Pick<Signer, 'publicKey' | 'algo
 				signature = await service.sign(signed, key.algorithm);
 			} catch (cause) {
 				if (!(cause instanceof KeyServiceFailure)) throw cause;
+				hasFailed = true;
 				const retryAfterSeconds = Math.max(1, Math.ceil((cause.retryAfterMs ?? 5000) / 1000));
 				throw new SignerUnavailable(cause.message, { cause, retryAfterSeconds });
 			}
 			// SECURITY: test/attack/key-service.test.ts — a service that answers with another key's signature is not believed.
-			hasLied = !verifySignature(key.algorithm, signed, key.publicKey, signature);
-			if (hasLied) {
+			hasFailed = !verifySignature(key.algorithm, signed, key.publicKey, signature);
+			if (hasFailed) {
 				const message = `${service.name}: its signature was not made by the key that it published`;
 				throw new SignerUnavailable(message, { cause: new KeyServiceFailure('refused', message) });
 			}
 			return signature;
 		},
-		isAvailable: () => !isClosed && !hasLied && service.isAvailable(),
+		isAvailable: () => !isClosed && !hasFailed && service.isAvailable(),
 		close: async () => {
 			isClosed = true;
 			await service.close();

@@ -2,6 +2,7 @@
 // exported is refused: then it would not be true that it is never seen.
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import type { SignatureAlgorithm } from '../../../domain/certificate/signer.ts';
+import type { Secret } from '../../../kernel/secret.ts';
 import type { AccessTokenSource } from './access-token-source.ts';
 import { type AnswerFields, answerFields } from './answer-fields.ts';
 import { type KeyService, KeyServiceFailure } from './key-service.ts';
@@ -42,17 +43,18 @@ const ALGORITHMS: Readonly<Record<SignatureAlgorithm, { readonly hash?: string; 
 export function openVaultTransit(options: VaultTransitOptions): KeyService {
 	const { name, caller, tokens, key } = options;
 	const call = async (path: string, input?: object): Promise<AnswerFields> => {
+		let used: Secret | undefined;
 		const answer = await caller.call({
 			prepare: async (signal): Promise<ServiceRequest> => {
-				const token = (await tokens.get(signal)).reveal();
-				const headers = { ...options.headers, 'x-vault-request': 'true', 'x-vault-token': token };
+				used = await tokens.get(signal);
+				const headers = { ...options.headers, 'x-vault-request': 'true', 'x-vault-token': used.reveal() };
 				const url = `${options.address}/v1/${options.mount}/${path}`;
 				if (input === undefined) return { method: 'GET', url, headers };
 				const body = JSON.stringify(input);
 				return { method: 'POST', url, headers: { ...headers, 'content-type': 'application/json' }, body };
 			},
 			judge,
-			forgetCredentials: () => tokens.forget(),
+			forgetCredentials: () => tokens.forget(used),
 		});
 		return answerFields(name, answer).object('data');
 	};
