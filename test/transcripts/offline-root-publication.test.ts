@@ -101,7 +101,7 @@ test('the public listener serves list and certificate of the root, and never tri
 	const listener = await openPublicListener({
 		listener: { host: '127.0.0.1', port: 0 },
 		configuration,
-		authorities: () => authorities.all(),
+		authorities,
 		store,
 		audit: new MemoryAuditSink(),
 		log,
