@@ -79,7 +79,7 @@ const HEAD = [
 	'# Conformance',
 	'',
 	'What the authorization server, the tokens and the partner CA are held to, check by check: RFC 6749, 7009, 7523, 7662, 8414,',
-	'8705, 8707, 9068, 9101, 9396, 9449, 9701, and the client credentials part of the FAPI 2.0 security profile. Every check is a test',
+	'8705, 8707, 9068, 9396, 9449, 9701, 9728, and the client credentials part of the FAPI 2.0 security profile. Every check is a test',
 	'that bears its number in its name; `npm run test:unit -- test/conformance/authorization` runs most of them.',
 	'',
 	'Checks that ask from outside run against two servers: ours, and [oidc-provider](https://github.com/panva/node-oidc-provider),',
