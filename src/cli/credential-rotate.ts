@@ -23,6 +23,8 @@ interface RotateOptions extends AdminOptions {
 	readonly lifetime?: string;
 	readonly csr?: string;
 	readonly jwk?: string;
+	readonly certificate?: string;
+	readonly anchor?: string;
 	readonly out?: string;
 }
 
@@ -47,15 +49,19 @@ export function credentialRotateCommands(credential: Command, io: CommandIo): vo
 		.option('--lifetime <duration>', 'how long the new one is good for, such as 90d')
 		.option('--csr <file>', 'for a certificate: the new certificate request, PEM')
 		.option('--jwk <file>', 'for a public key: the new one, as a JWK')
+		.option('--certificate <file>', 'for a certificate that the client made itself: the new one, PEM')
+		.option('--anchor <id>', 'for a name below a trust anchor: the anchor that it is below from now on')
 		.option('--out <file>', 'for a certificate: where the new chain goes, instead of standard output')
 		.addHelpText(
 			'after',
 			`
-A client secret is made, and printed this once. With --emergency the old credential is dead with the next request.
+A client secret or an API key is made, and printed this once. With --emergency the old credential is dead with the next request.
 
 Examples:
   $ sallyport credential rotate ${CREDENTIAL} --csr new.csr --overlap 14d --out client.pem
   $ sallyport credential rotate ${CREDENTIAL} --jwk new.jwk
+  $ sallyport credential rotate ${CREDENTIAL} > api.key
+  $ sallyport credential rotate ${CREDENTIAL} --anchor anc_01k9zq3m7x8v5n2c4r6t8w0y1a --overlap 30d
   $ sallyport credential rotate ${CREDENTIAL} --emergency --reason key-compromise --csr new.csr`,
 		)
 		.action((id: string, options: RotateOptions) => rotate(io, id, options));
@@ -110,7 +116,11 @@ function rotate(io: CommandIo, id: string, options: RotateOptions): Promise<void
 			...(overlapSeconds === undefined ? undefined : { overlapSeconds }),
 			...(options.reason === undefined ? undefined : { reason: options.reason }),
 			...(lifetimeSeconds === undefined ? undefined : { lifetimeSeconds }),
-			...(options.csr === undefined ? undefined : { csr: await readCsr(resolve(io.cwd, options.csr)) }),
+			...(options.certificate === undefined
+				? undefined
+				: { certificate: await readPublicPem(resolve(io.cwd, options.certificate)) }),
+			...(options.anchor === undefined ? undefined : { subject: { trustAnchorId: options.anchor } }),
+			...(options.csr === undefined ? undefined : { csr: await readPublicPem(resolve(io.cwd, options.csr)) }),
 			...(options.jwk === undefined ? undefined : { jwk: await readJwk(resolve(io.cwd, options.jwk)) }),
 		};
 		const answer = (await session.client.post(`/credentials/${segment(id)}/rotate`, { body })).body;
@@ -142,7 +152,7 @@ async function printStarted(
 	io.stderr(`Rotation ${String(rotation['id'])}: the new credential is ${String(credential['id'])}. ${end}\n`);
 }
 
-async function readCsr(file: string): Promise<string> {
+async function readPublicPem(file: string): Promise<string> {
 	let text: string;
 	try {
 		text = await readFile(file, 'utf8');
@@ -151,9 +161,9 @@ async function readCsr(file: string): Promise<string> {
 			cause: error,
 		});
 	}
-	if (text.length > CSR_BYTES_MAX) throw new CommandFailure(EXIT.invalid, `${file} is too large for a request.`);
+	if (text.length > CSR_BYTES_MAX) throw new CommandFailure(EXIT.invalid, `${file} is too large.`);
 	if (text.includes('PRIVATE KEY-----')) {
-		throw new CommandFailure(EXIT.invalid, `${file} holds a private key. Give the certificate request only.`);
+		throw new CommandFailure(EXIT.invalid, `${file} holds a private key. Give the part without it.`);
 	}
 	return text;
 }

@@ -4,6 +4,7 @@
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { type Credential, credentialEndMs } from '../client/credential.ts';
+import { followRenewal } from '../client/settle-rotation.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
 import {
@@ -29,7 +30,8 @@ const DAY_MS = 86_400_000;
 /**
  * Renews the certificate with this thumbprint. Faults: `certificate_invalid` for one that is not a client's of ours,
  * `credential_revoked` (also while held), `certificate_expired` beyond the grace, `renewal_not_due`, `limit_exceeded`,
- * those of `issueClientCertificate`.
+ * `conflict` for one that a rotation is replacing, those of `issueClientCertificate`. Where a rotation has brought it, the
+ * rotation goes on with the renewed one.
  */
 export async function renewClientCertificate(
 	registry: Registry,
@@ -43,10 +45,19 @@ export async function renewClientCertificate(
 		return fail(fault('certificate_invalid', 'This is not the certificate of a client of this platform.'));
 	const refused = await judgeRenewal(registry, predecessor, credential, policy, deps.clock.nowMs());
 	if (refused !== undefined) return fail(refused);
+	const rotation = await registry.rotations.findOpen(credential.id);
+	// SECURITY: what is being replaced does not live on in a child of its own: whoever took its key could outlive the
+	// rotation by it. src/domain/certificate/renewal.test.ts
+	if (rotation?.oldCredentialId === credential.id) {
+		return fail(
+			fault('conflict', 'This certificate is being replaced. Use the new one that the provider has handed over.'),
+		);
+	}
 	const { clientId, partnerId } = predecessor;
 	const request = { clientId, partnerId, csr: command.csr, predecessorId: predecessor.id };
 	const issued = await issueClientCertificate(registry, request, deps);
 	if (!issued.ok) return issued;
+	if (rotation !== undefined) await followRenewal(registry, rotation, issued.value.credential.id, deps);
 	await retire(registry, predecessor, credential, policy, deps.clock.nowMs());
 	return ok({ ...issued.value, sequence: await registry.changes.latest(), predecessor });
 }

@@ -6,8 +6,12 @@ import { DAY_MS, NOW_MS } from '../../../test/fixture/authorities.ts';
 import { createCertificateRegistry, newCsr, newKey } from '../../../test/fixture/certificate-registry.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { systemRandom } from '../../kernel/random.ts';
-import { type Result, unwrap } from '../../kernel/result.ts';
+import type { CredentialId } from '../../kernel/ids.ts';
+import { ok, type Result, unwrap } from '../../kernel/result.ts';
 import { credentialEndMs } from '../client/credential.ts';
+import { cancelRotation, completeRotation } from '../client/end-rotation.ts';
+import { rotateCredential } from '../client/rotate-credential.ts';
+import type { Registry } from '../registry/registry.ts';
 import { holdCertificate, releaseCertificate } from './change-certificate-status.ts';
 import { certificateOfRenewalToken, createRenewalToken, verifyRenewalToken } from './renewal-token.ts';
 import { type RenewalPolicy, renewClientCertificate } from './renew-client-certificate.ts';
@@ -15,6 +19,16 @@ import { revokeCredential } from './revoke-credential.ts';
 
 const POLICY: RenewalPolicy = { afterPercent: 50, graceMs: 5 * DAY_MS, overlapMs: 2 * DAY_MS, perDay: 3 };
 const codeOf = (outcome: Result<unknown, Fault>): string => (outcome.ok ? 'ok' : outcome.fault.code);
+
+/** Rotates a certificate as the admin API does. */
+function rotate(
+	registry: Registry,
+	credentialId: CredentialId,
+	issue: Awaited<ReturnType<typeof createCertificateRegistry>>['issue'],
+	deps: Parameters<typeof rotateCredential>[3],
+) {
+	return rotateCredential(registry, { credentialId }, async () => ok(await issue()), deps);
+}
 
 async function createSetting() {
 	const setting = await createCertificateRegistry();
@@ -98,6 +112,7 @@ test('a renewal token is good for its certificate, its request, its server and i
 		generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey,
 		generateKeyPairSync('ed25519').privateKey,
 		generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
+		generateKeyPairSync('ml-dsa-65').privateKey,
 	]) {
 		const { certificate } = await issue(key);
 		const { thumbprint, pem: certificatePem } = certificate;
@@ -157,4 +172,46 @@ test('a renewal token of another type, with too long a life or an odd jti, is re
 			'renewal_token_invalid',
 			JSON.stringify([header, payload]),
 		);
+});
+
+test('what a rotation is replacing is not renewed, and can be again when the rotation is given up', async () => {
+	const { registry, clock, renew, credential, issue, issuing } = await createSetting();
+	clock.advance(50 * DAY_MS);
+	const { rotation } = unwrap(await rotate(registry, credential.id, issue, issuing));
+	assert.equal(codeOf(await renew()), 'conflict');
+	unwrap(await cancelRotation(registry, rotation.id, { clock }));
+	assert.equal(codeOf(await renew()), 'ok');
+});
+
+test('a renewal of the new one carries a rotation on: the old one is revoked at the end of the overlap', async () => {
+	const { registry, clock, renew, credential, issue, issuing } = await createSetting();
+	clock.advance(10 * DAY_MS);
+	const { rotation, made } = unwrap(await rotate(registry, credential.id, issue, issuing));
+	const second = await registry.certificates.get(made.credential.certificateId);
+	assert.ok(second);
+	const renewed = unwrap(await renew(second.thumbprint, { afterPercent: 0, overlapMs: DAY_MS }));
+	const moved = await registry.rotations.get(rotation.id);
+	assert.equal(moved?.newCredentialId, renewed.credential.id);
+	// The one in the middle is over long before the overlap is; nothing is given up for it.
+	clock.advance(3 * DAY_MS);
+	unwrap(await revokeCredential(registry, { credentialId: made.credential.id, reason: 'superseded' }, { clock }));
+	clock.advance(4 * DAY_MS);
+	assert.equal(unwrap(await completeRotation(registry, rotation.id, { clock })).rotation.status, 'completed');
+	assert.equal((await registry.credentials.get(credential.id))?.status, 'revoked');
+	assert.equal((await registry.credentials.get(renewed.credential.id))?.status, 'active');
+});
+
+test('a renewal and a rotation of one certificate, in either order, leave the partner with a live one', async () => {
+	const { registry, clock, renew, credential, issue, issuing } = await createSetting();
+	clock.advance(50 * DAY_MS);
+	const renewed = unwrap(await renew());
+	const { rotation, made } = unwrap(await rotate(registry, credential.id, issue, issuing));
+	// The overlap of the renewal is shorter, and counts.
+	assert.equal(rotation.endsAtMs, clock.nowMs() + POLICY.overlapMs);
+	clock.advance(POLICY.overlapMs);
+	unwrap(await completeRotation(registry, rotation.id, { clock }));
+	for (const { id } of [renewed.credential, made.credential]) {
+		assert.equal((await registry.credentials.get(id))?.status, 'active');
+	}
+	assert.equal((await registry.credentials.get(credential.id))?.status, 'revoked');
 });

@@ -25,6 +25,17 @@ export async function settleRotation(
 	await closeRotation(registry, rotation, 'cancelled', deps);
 }
 
+/** Lets a rotation go on with the credential that has renewed its new one. */
+export async function followRenewal(
+	registry: Registry,
+	rotation: Rotation,
+	newCredentialId: CredentialId,
+	{ clock }: { readonly clock: Clock },
+): Promise<void> {
+	const moved: Rotation = { ...rotation, newCredentialId, updatedAtMs: clock.nowMs(), revision: rotation.revision + 1 };
+	await registry.rotations.update(moved, rotation.revision);
+}
+
 /** Ends a rotation in the records, and writes the event of it. */
 export async function closeRotation(
 	registry: Registry,

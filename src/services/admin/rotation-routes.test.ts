@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createPartnerKey } from '../../../demo/partner-key.ts';
+import { makeAuthority, makeCertificate } from '../../../test/fixture/partner-ca.ts';
 import { createTestAdmin, type TestAdmin } from '../../../test/fixture/test-admin.ts';
 
 async function oneClient(admin: TestAdmin, authenticationMethod: string) {
@@ -108,4 +109,79 @@ test('refuses what does not belong to the kind, and a ledger that does not write
 	assert.equal((await rotate({})).status, 201);
 	assert.equal((await rotate({})).status, 409);
 	assert.equal((await admin.call('GET', '/rotations/rot_00000000000000000000000000')).status, 404);
+});
+
+test('an API key is rotated within the same fence, and shown once', async () => {
+	const admin = await createTestAdmin();
+	const clientId = await oneClient(admin, 'tls_client_auth');
+	const subscription = { productId: 'accounts-read', planId: 'gold', stage: 'live', grants: {} };
+	const subscribed = await admin.call('POST', `/clients/${clientId}/subscriptions`, { body: subscription });
+	assert.equal(subscribed.status, 201, JSON.stringify(subscribed.body));
+	const limits = [{ name: 'sustained', requests: 60, windowSeconds: 60 }];
+	const body = { allowedAddresses: ['192.0.2.0/24'], limits };
+	const made = await admin.call('POST', `/clients/${clientId}/api-keys`, { body });
+	assert.equal(made.status, 201, JSON.stringify(made.body));
+	const first = made.body.credential;
+	assert.equal((await admin.call('POST', `/credentials/${first.id}/rotate`, { body: { csr: 'x' } })).status, 400);
+	const started = await admin.call('POST', `/credentials/${first.id}/rotate`, { body: { overlapSeconds: 3600 } });
+	assert.equal(started.status, 201, JSON.stringify(started.body));
+	assert.notEqual(started.body.secret, made.body.secret);
+	assert.deepEqual(
+		[started.body.credential.allowedAddresses, started.body.credential.limits],
+		[['192.0.2.0/24'], limits],
+	);
+	// Both alive, the old one with an end.
+	const old = (await admin.call('GET', `/credentials/${first.id}`)).body;
+	assert.deepEqual([old.status, Date.parse(old.retiresAt) - admin.clock.nowMs()], ['active', 3_600_000]);
+	const emergency = { body: { overlapSeconds: 0, reason: 'key-compromise' } };
+	const third = await admin.call('POST', `/credentials/${started.body.credential.id}/rotate`, emergency);
+	assert.equal(third.status, 201);
+	// The first got its life back when its successor was revoked: a rotation leaves nobody with nothing.
+	assert.equal((await admin.call('GET', `/credentials/${first.id}`)).body.retiresAt, undefined);
+	assert.ok(!JSON.stringify(admin.ledger.durable).includes(third.body.secret));
+});
+
+test('a certificate that the client made itself is rotated by another one', async () => {
+	const admin = await createTestAdmin();
+	admin.clock.advance(Date.now() - admin.clock.nowMs());
+	const clientId = await oneClient(admin, 'self_signed_tls_client_auth');
+	const [own, next] = [makeCertificate({ subject: 'own' }), makeCertificate({ subject: 'own' })];
+	const path = `/clients/${clientId}/self-signed-certificates`;
+	const first = (await admin.call('POST', path, { body: { certificate: own.pem } })).body;
+	const rotate = (body: object) => admin.call('POST', `/credentials/${first.id}/rotate`, { body });
+	for (const body of [{}, { jwk: {} }]) assert.equal((await rotate(body)).status, 400);
+	assert.equal((await rotate({ certificate: 'x' })).status, 422);
+	assert.equal((await rotate({ certificate: own.pem })).status, 409, 'the same one is no successor');
+	const started = await rotate({ certificate: next.pem, overlapSeconds: 60 });
+	assert.equal(started.body.credential.thumbprint, next.thumbprint);
+	const completed = await admin.call('POST', `/rotations/${started.body.rotation.id}/complete`);
+	assert.equal(completed.body.status, 'completed');
+	assert.equal((await admin.call('GET', `/credentials/${first.id}`)).body.status, 'revoked');
+	// With a key that is known to others, the old key does not come back in another certificate.
+	const again = makeCertificate({ subject: 'again', key: next.privateKey });
+	const emergency = { certificate: again.pem, overlapSeconds: 0, reason: 'key-compromise' };
+	const refused = await admin.call('POST', `/credentials/${started.body.credential.id}/rotate`, { body: emergency });
+	assert.equal(refused.status, 422);
+});
+
+test('a name below a trust anchor is rotated to the next authority of the partner', async () => {
+	const admin = await createTestAdmin();
+	admin.clock.advance(Date.now() - admin.clock.nowMs());
+	const clientId = await oneClient(admin, 'tls_client_auth');
+	const { partnerId } = (await admin.call('GET', `/clients/${clientId}`)).body;
+	const trust = async (name: string): Promise<string> => {
+		const body = { name, certificate: makeAuthority(name).pem, revocation: 'none' };
+		return (await admin.call('POST', `/partners/${partnerId}/trust-anchors`, { body })).body.id;
+	};
+	const [old, next] = [await trust('2026'), await trust('2028')];
+	const body = { trustAnchorId: old, attribute: 'san_dns', value: 'app.acme.example' };
+	const first = (await admin.call('POST', `/clients/${clientId}/anchored-certificates`, { body })).body;
+	const rotate = (subject?: object) =>
+		admin.call('POST', `/credentials/${first.id}/rotate`, { body: subject === undefined ? {} : { subject } });
+	assert.equal((await rotate()).status, 400);
+	assert.equal((await rotate({})).status, 409, 'nothing is new');
+	const started = await rotate({ trustAnchorId: next });
+	assert.equal(started.status, 201, JSON.stringify(started.body));
+	const { trustAnchorId, subjectAttribute, subjectValue } = started.body.credential;
+	assert.deepEqual([trustAnchorId, subjectAttribute, subjectValue], [next, 'san_dns', 'app.acme.example']);
 });

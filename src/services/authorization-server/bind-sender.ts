@@ -7,6 +7,7 @@ import { findCertificateCredential } from '../../domain/client/find-certificate-
 import { credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
 import type { TokenConfirmation } from '../../domain/token/access-token.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
+import type { CredentialId } from '../../kernel/ids.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { ConnectionProof } from './connection-proof.ts';
@@ -16,6 +17,8 @@ export interface SenderBinding {
 	readonly confirmation: TokenConfirmation;
 	/** How the token is to be presented (RFC 6749 §7.1). */
 	readonly tokenType: 'Bearer' | 'DPoP';
+	/** The credential that it is bound to, where it is one. */
+	readonly credentialId?: CredentialId;
 	/** When what it is bound to ends: no token may outlive it. */
 	readonly notAfterMs: number;
 }
@@ -44,18 +47,18 @@ export function bindSender(
 	const isOwn = credential !== undefined && credential.clientId === client.id && isCredentialLive(credential, nowMs);
 	if (!isOwn || thumbprint === undefined) return fail(noCertificate('no live certificate of the client'));
 	if (credential.kind === 'self-signed-certificate') {
-		return ok(boundTo(credential.thumbprint, credentialEndMs(credential)));
+		return ok(boundTo(credential, credential.thumbprint, credentialEndMs(credential)));
 	}
 	if (!certificate.ok) return fail(noCertificate(certificate.fault.internal ?? certificate.fault.code));
 	const { notBeforeMs, notAfterMs, anchored } = certificate.value;
 	if (nowMs < notBeforeMs || nowMs >= notAfterMs) return fail(noCertificate('the certificate is not valid now'));
 	const refused = anchored && directory.trustAnchors.judgeStatus(anchored, nowMs);
 	if (refused !== undefined) return fail(noCertificate(refused.code));
-	return ok(boundTo(thumbprint, Math.min(notAfterMs, credentialEndMs(credential))));
+	return ok(boundTo(credential, thumbprint, Math.min(notAfterMs, credentialEndMs(credential))));
 }
 
-function boundTo(thumbprint: string, notAfterMs: number): SenderBinding {
-	return { confirmation: { x5tS256: thumbprint }, tokenType: 'Bearer', notAfterMs };
+function boundTo({ id }: { readonly id: CredentialId }, thumbprint: string, notAfterMs: number): SenderBinding {
+	return { confirmation: { x5tS256: thumbprint }, tokenType: 'Bearer', credentialId: id, notAfterMs };
 }
 
 function noCertificate(internal: string): Fault {

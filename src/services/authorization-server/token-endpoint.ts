@@ -131,6 +131,8 @@ async function decide(
 	const { client } = authenticated.value;
 	const binding = bindSender(client, proof, key?.value, directory, nowMs);
 	if (!binding.ok) return binding;
+	// Whether a rotated certificate is still used shows also where the client proves itself by a key.
+	if (binding.value.credentialId !== undefined) deps.authentication.uses.note(binding.value.credentialId, nowMs);
 	const subscriptions = () => directory.subscriptions(client.id);
 	const issued = issueToken(read.value, authenticated.value, binding.value, subscriptions, nowMs, {
 		issuer: deps.issuer,

@@ -1,6 +1,6 @@
 // EST as a client sees it; TLS is stood in for by a function that says which certificate the connection has proved.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { DAY_MS } from '../../../test/fixture/authorities.ts';
@@ -9,6 +9,7 @@ import { createOpensslFolder, skipWithoutOpenssl } from '../../../test/fixture/o
 import { MemoryAuditSink } from '../../adapters/ledger/memory-audit-sink.ts';
 import type { Authority } from '../../domain/certificate/authority.ts';
 import { parseCertsOnly } from '../../domain/certificate/certs-only.ts';
+import { encodeCsr } from '../../domain/certificate/encode-csr.ts';
 import { openEnrolment } from '../../domain/certificate/enrolment.ts';
 import { createRenewalToken } from '../../domain/certificate/renewal-token.ts';
 import { silentLog } from '../../kernel/log.ts';
@@ -141,6 +142,21 @@ test('re-enrols by a renewal token behind a hop, whose own certificate counts fo
 	const permitted = audit.entries.filter((entry) => entry.decision === 'permit');
 	assert.equal(permitted.at(-1)?.facts?.['predecessor'], mine.certificate.id);
 	assert.deepEqual(await problemOf(await post('simplereenroll', csr, 'Bearer x')), [401, 'renewal_token_invalid']);
+});
+
+test('a key of ML-DSA-65 renews itself by a token: certificate, request and token keep within every bound', async (context) => {
+	const { issue, post, clock } = await openEst(context);
+	const [key, next] = [generateKeyPairSync('ml-dsa-65').privateKey, generateKeyPairSync('ml-dsa-65').privateKey];
+	const { thumbprint } = (await issue(key)).certificate;
+	const csr = encodeCsr(next, {});
+	const claims = { thumbprint, audience: AUDIENCE, csr, nowMs: clock.nowMs() };
+	const token = createRenewalToken(key, claims, systemRandom);
+	const renewed = await leafOf(await post('simplereenroll', csr, `Renewal-Token ${token}`));
+	assert.ok(renewed.checkPrivateKey(next));
+	// Of another key it proves nothing, however well it is formed.
+	const forged = createRenewalToken(next, claims, systemRandom);
+	const refused = await post('simplereenroll', csr, `Renewal-Token ${forged}`);
+	assert.deepEqual(await problemOf(refused), [401, 'renewal_token_invalid']);
 });
 
 test('refuses other methods, other paths, and bodies that are no request, too large or never end', async (context) => {

@@ -2,7 +2,7 @@
 // low-risk calls only: the operation must take API keys, the plan must permit them, and the key is good only from the
 // addresses that it was made for. Whatever is wrong with a key is one answer, so that nobody learns which keys exist.
 import type { ApiKeyCredential } from '../../domain/client/credential.ts';
-import { isCredentialLive } from '../../domain/client/credential.ts';
+import { credentialEndMs, isCredentialLive } from '../../domain/client/credential.ts';
 import { hashSecretText, isSecretText } from '../../domain/client/secret-text.ts';
 import { type IpSet, ipSetOf } from '../../domain/network/ip-set.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
@@ -49,7 +49,7 @@ function tokenFor(credential: ApiKeyCredential, { operation }: GatewayRoute): Pr
 		authorizationDetails: [],
 		// A cut concerns access tokens; a key ends by itself or is revoked.
 		issuedAtSeconds: Number.MAX_SAFE_INTEGER,
-		expiresAtSeconds: Math.floor(credential.notAfterMs / 1000),
+		expiresAtSeconds: Math.floor(credentialEndMs(credential) / 1000),
 		credentialId: credential.id,
 	};
 }

@@ -1,18 +1,13 @@
 // Routes of rotations: a credential is replaced by a new one, both live side by side for a while, then the old one is
 // revoked by itself. Shown with the last use of both, so that people see whether the partner has switched over.
 import { z } from '@hono/zod-openapi';
-import { issueClientCertificate } from '../../../domain/certificate/issue-client-certificate.ts';
-import type { Issuer } from '../../../domain/certificate/issuer.ts';
-import { addClientSecret } from '../../../domain/client/add-client-secret.ts';
-import { addPublicKey } from '../../../domain/client/add-public-key.ts';
 import type { Credential } from '../../../domain/client/credential.ts';
 import { cancelRotation, completeRotation } from '../../../domain/client/end-rotation.ts';
 import { rotateCredential } from '../../../domain/client/rotate-credential.ts';
 import { type Rotation, ROTATION_STATUSES } from '../../../domain/client/rotation.ts';
-import type { Registry } from '../../../domain/registry/registry.ts';
-import { type Fault, fault } from '../../../kernel/faults.ts';
+import { fault } from '../../../kernel/faults.ts';
 import type { CredentialId } from '../../../kernel/ids.ts';
-import { fail, ok, type Result } from '../../../kernel/result.ts';
+import { fail, ok } from '../../../kernel/result.ts';
 import type { AdminDependencies } from '../admin-dependencies.ts';
 import type { AuditFacts } from '../admin-exchange.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
@@ -27,6 +22,7 @@ import {
 	writeRotation,
 } from '../wire/rotation-wire.ts';
 import { idSchema } from '../wire/value-wire.ts';
+import { makeSuccessor } from './make-successor.ts';
 
 /** Adds the routes of rotations. */
 export function addRotationRoutes(router: AdminRouter): void {
@@ -35,15 +31,6 @@ export function addRotationRoutes(router: AdminRouter): void {
 	addEndRoute(router, 'complete', completeRotation, 'End the overlap now: the old credential is revoked');
 	addEndRoute(router, 'cancel', cancelRotation, 'Give the new credential up: it is revoked, and the old one lives on');
 }
-
-/** What a new credential comes with. */
-interface Successor {
-	readonly credential: Credential;
-	readonly chain?: string;
-	readonly secret?: string;
-}
-
-type RotateInput = z.infer<typeof rotateInput>;
 
 function addRotateRoute(router: AdminRouter): void {
 	const { deps } = router;
@@ -54,7 +41,8 @@ function addRotateRoute(router: AdminRouter): void {
 		tag: 'credentials',
 		summary: 'Replace a credential by a new one of its kind; both live until the overlap ends',
 		description:
-			'Send `csr` for a certificate and `jwk` for a public key; a client secret is made. At the end of the overlap the ' +
+			'Send `csr` for a certificate, `jwk` for a public key, `certificate` for one that the client made itself, `subject` ' +
+			'for a name below a trust anchor; a client secret and an API key are made. At the end of the overlap the ' +
 			'old credential is revoked by itself. With `overlapSeconds` 0 it is revoked at once.',
 		params: credentialParams,
 		body: rotateInput,
@@ -85,45 +73,6 @@ function addRotateRoute(router: AdminRouter): void {
 			});
 		},
 	});
-}
-
-async function makeSuccessor(
-	registry: Registry,
-	old: Credential,
-	body: RotateInput,
-	deps: AdminDependencies & { readonly authority: Issuer },
-): Promise<Result<Successor, Fault>> {
-	const { csr, jwk, lifetimeSeconds } = body;
-	const needed = { certificate: 'csr', 'public-key': 'jwk' }[old.kind as string];
-	for (const [name, value] of Object.entries({ csr, jwk })) {
-		if ((value !== undefined) === (name === needed)) continue;
-		const detail = name === needed ? `is needed for a ${old.kind}` : `is not for a ${old.kind}`;
-		return fail(
-			fault('input_invalid', 'The credential cannot be rotated as asked.', {
-				members: { errors: [{ pointer: `#/${name}`, detail }] },
-			}),
-		);
-	}
-	const { clientId, partnerId } = old;
-	switch (old.kind) {
-		case 'certificate': {
-			const lifetime = lifetimeSeconds === undefined ? undefined : { lifetimeMs: lifetimeSeconds * 1000 };
-			const command = { partnerId, clientId, csr: csr ?? '', ...lifetime };
-			const issued = await issueClientCertificate(registry, command, deps);
-			return issued.ok ? ok({ credential: issued.value.credential, chain: issued.value.chainPem }) : issued;
-		}
-		case 'public-key': {
-			const { algorithm } = old;
-			const algorithms = deps.assertionAlgorithms;
-			return addPublicKey(registry, { clientId, jwk, lifetimeSeconds, algorithm, algorithms }, deps);
-		}
-		case 'client-secret': {
-			const added = await addClientSecret(registry, { clientId, lifetimeSeconds }, deps);
-			return added.ok ? ok({ credential: added.value.credential, secret: added.value.secret.reveal() }) : added;
-		}
-		default:
-			return fail(fault('conflict', `A ${old.kind} is not rotated: add the new one, and revoke the old one.`));
-	}
 }
 
 function addReadRoutes(router: AdminRouter): void {

@@ -4,7 +4,8 @@ import { REVOCATION_REASONS } from '../../../domain/certificate/revoke-credentia
 import { OVERLAP_SECONDS_MAX } from '../../../domain/client/add-credential.ts';
 import { ROTATION_STATUSES, type Rotation } from '../../../domain/client/rotation.ts';
 import { certificateInput } from './certificate-wire.ts';
-import { credentialSchema, publicKeyInput } from './credential-wire.ts';
+import { credentialSchema, publicKeyInput, selfSignedCertificateInput } from './credential-wire.ts';
+import { anchoredCertificateInput } from './trust-anchor-wire.ts';
 import { pageSchema } from './page-wire.ts';
 import { idSchema, timeSchema, writeTime } from './value-wire.ts';
 
@@ -50,8 +51,25 @@ export const rotateInput = z
 		}),
 		csr: certificateInput.shape.csr.optional().openapi({ description: 'For a certificate: the new request, PEM.' }),
 		jwk: publicKeyInput.shape.jwk.optional().openapi({ description: 'For a public key: the new one.' }),
+		certificate: selfSignedCertificateInput.shape.certificate
+			.optional()
+			.openapi({ description: 'For a certificate that the client made itself: the new one, PEM.' }),
+		subject: z
+			.strictObject({
+				trustAnchorId: anchoredCertificateInput.shape.trustAnchorId.optional(),
+				attribute: anchoredCertificateInput.shape.attribute.optional(),
+				value: anchoredCertificateInput.shape.value.optional(),
+			})
+			.optional()
+			.openapi({
+				description:
+					'For a name below a trust anchor: what is new of anchor, attribute and value, such as the next authority of ' +
+					'the partner. What is absent stays as it was.',
+			}),
 	})
 	.openapi('RotateInput');
+
+export type RotateInput = z.infer<typeof rotateInput>;
 
 export const startedRotationSchema = z
 	.object({
@@ -61,7 +79,7 @@ export const startedRotationSchema = z
 			description: 'For a certificate: the new one, followed by that of its authority, PEM.',
 		}),
 		secret: z.string().optional().openapi({
-			description: 'For a client secret: the new one. Shown in this one answer, and kept nowhere.',
+			description: 'For a client secret or an API key: the new one. Shown in this one answer, and kept nowhere.',
 		}),
 	})
 	.openapi('StartedRotation');
