@@ -1,8 +1,9 @@
-// `authority`: the authorities of the platform, the rollover of one, and the end of an old root.
-import { type Command, Argument } from 'commander';
+// `authority`: the authorities of the platform, the rollover of one, and the end of an old one.
+import { type Command, Argument, Option } from 'commander';
 import { type AdminOptions, runAdminAction, segment, withAdminOptions } from './admin-command.ts';
 import type { WireRecord } from './admin-client.ts';
 import { authorityCeremonyCommands } from './authority-ceremony.ts';
+import { CommandFailure, EXIT } from './command-failure.ts';
 import type { CommandIo } from './command-io.ts';
 import { memberColumn, printRecord, printRecords } from './print-records.ts';
 
@@ -67,6 +68,57 @@ Examples:
 				const body = { force: options.force ?? false };
 				printRecord(io, output, (await client.post(`/authorities/${segment(id)}/retire`, { body })).body);
 				io.stderr(`${id} is not trusted any more. Whoever knows only this root refuses the platform from now on.\n`);
+			}),
+		);
+	revokeCertificatesCommand(authority, io);
+}
+
+interface RevokeOptions extends AdminOptions {
+	readonly reason: string;
+	readonly yes?: true;
+}
+
+function revokeCertificatesCommand(authority: Command, io: CommandIo): void {
+	withAdminOptions(authority.command('revoke-certificates'))
+		.description('trust what an old authority has issued no more, before its end: revoke the certificates of clients')
+		.argument('<authority>', 'id of an authority that a rollover has replaced, such as partner-issuing')
+		.addOption(
+			new Option('--reason <reason>', 'what its revocation list says')
+				.choices(['superseded', 'cessation-of-operation', 'privilege-withdrawn', 'unspecified'])
+				.default('superseded'),
+		)
+		.option('--yes', 'do it; without this it is only said who would be hit')
+		.addHelpText(
+			'after',
+			`
+Whoever holds such a certificate is refused from the next request on, until it has a new one. It can be stopped and
+repeated at any time.
+
+Examples:
+  $ sallyport authority revoke-certificates partner-issuing
+  $ sallyport authority revoke-certificates partner-issuing --yes`,
+		)
+		.action((id: string, options: RevokeOptions) =>
+			runAdminAction(io, options, async ({ client, output }) => {
+				const path = `/authorities/${segment(id)}`;
+				const { body } = await client.get(`${path}/holders`);
+				const { certificates, clients } = body;
+				if (options.yes !== true) {
+					const what = `${String(certificates)} certificates of ${String(clients)} clients would be refused at once.`;
+					throw new CommandFailure(
+						EXIT.failure,
+						`${what} Nothing was changed. Repeat the command with --yes to revoke them.`,
+					);
+				}
+				let [revoked, left] = [0, Number(certificates)];
+				while (left > 0) {
+					const answer = (await client.post(`${path}/revoke-certificates`, { body: { reason: options.reason } })).body;
+					revoked += Number(answer['revoked']);
+					left = Number((answer['left'] as WireRecord)['certificates']);
+					if (Number(answer['revoked']) === 0) break;
+					io.stderr(`${revoked} revoked, ${left} left.\n`);
+				}
+				printRecord(io, output, { authority: id, revoked, left });
 			}),
 		);
 }

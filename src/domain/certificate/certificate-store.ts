@@ -1,6 +1,7 @@
 // Port: where issued certificates are kept. Thumbprint, and issuer with serial, are unique keys.
 import type { CertificateId, ClientId, PartnerId } from '../../kernel/ids.ts';
 import type { Certificate, CertificateProfileName } from './certificate.ts';
+import type { HolderCount } from './revoke-issued.ts';
 import type { Page, PageRequest } from '../registry/page.ts';
 
 /** Stores certificates. Every method sees what earlier calls of the same registry did. */
@@ -21,6 +22,8 @@ export interface CertificateStore {
 	countCreatedSince(clientId: ClientId, sinceMs: number): Promise<number>;
 	/** How many certificates that are neither held nor revoked end before each of the moments. */
 	countExpiring(beforeMs: readonly number[]): Promise<readonly number[]>;
+	/** How many certificates of clients, and of how many clients, this authority has issued that are neither revoked nor over. */
+	countHolders(issuer: string, nowMs: number): Promise<HolderCount>;
 	/** Valid certificates whose successor has taken over by now, at most `limit`. */
 	listSuperseded(nowMs: number, limit: number): Promise<readonly Certificate[]>;
 	list(page: PageRequest, filter?: CertificateFilter): Promise<Page<Certificate>>;

@@ -84,3 +84,24 @@ test('refuses to claim a change that the feed does not have', async () => {
 	const { publisher } = setUp();
 	await assert.rejects(publisher.publish(7));
 });
+
+test('check 110: what another process on the same store has changed is found, and what was not confirmed is sent again', async () => {
+	const { directory, publisher, sent, gate, commit } = setUp();
+	// Nobody here was told of this one.
+	const { record, sequence } = await commit('suspended');
+	await publisher.follow();
+	assert.equal(directory.partner(record.id)?.status, 'suspended');
+	assert.deepEqual(sent, [[sequence]]);
+	await publisher.follow();
+	assert.equal(sent.length, 1, 'nothing new costs nothing');
+	const { sequence: next } = await commit();
+	gate.fail = true;
+	await assert.rejects(publisher.publish(next));
+	await publisher.follow();
+	gate.fail = false;
+	await publisher.follow();
+	assert.deepEqual(sent, [[sequence], [next], [next], [next]]);
+	// Whoever made the change has it confirmed, though it was found before.
+	await publisher.publish(next);
+	assert.equal(sent.length, 4);
+});

@@ -9,6 +9,18 @@ const CHANGES_READ_MAX = 500;
 /** Changes that stay in the feed behind the published one. */
 const CHANGES_KEPT = 10_000;
 
+/** How often it is looked whether there are changes that nobody here has published. */
+export const FOLLOW_MS = 1000;
+
+/** A publisher that also finds changes by itself. */
+export interface FollowingPublisher extends ChangePublisher {
+	/**
+	 * Publishes what was committed and not published yet: by another process on the same store, or here by somebody who ended
+	 * in between. Never rejects: what cannot be confirmed is tried again at the next look.
+	 */
+	follow(): Promise<void>;
+}
+
 /**
  * Makes the publisher. `send` resolves when every serving gateway thread has confirmed. `prepare` gets ready what the
  * changes need (private keys), before anybody decides from them.
@@ -20,7 +32,7 @@ export function createChangePublisher(
 	directory: Directory,
 	send: (changes: readonly NumberedChange[]) => Promise<void>,
 	prepare: (changes: readonly NumberedChange[]) => Promise<void> = () => Promise.resolve(),
-): ChangePublisher {
+): FollowingPublisher {
 	let last: Promise<void> = Promise.resolve();
 	let confirmed = directory.sequence;
 	let pruned = 0;
@@ -38,12 +50,21 @@ export function createChangePublisher(
 		pruned = confirmed - CHANGES_KEPT;
 		await store.changes.prune(pruned);
 	};
+	const publish = (sequence: number): Promise<void> => {
+		const published = last.then(() => catchUp(sequence));
+		// One failure is the caller's to report; the next change is published all the same.
+		last = published.catch(() => undefined);
+		return published;
+	};
 	return {
-		publish(sequence) {
-			const published = last.then(() => catchUp(sequence));
-			// One failure is the caller's to report; the next change is published all the same.
-			last = published.catch(() => undefined);
-			return published;
+		publish,
+		async follow() {
+			try {
+				const latest = await store.changes.latest();
+				if (latest > confirmed) await publish(latest);
+			} catch {
+				// A thread that does not confirm is ended and reported where that happens, and so is a store that fails.
+			}
 		},
 	};
 }

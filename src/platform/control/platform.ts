@@ -34,7 +34,7 @@ import { openStore } from '../store/open-store.ts';
 import { applyAuthorityChanges, rootsOf, writeRoots } from './authority-changes.ts';
 import { AUTHORITY_USE } from './authority-use.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
-import { createChangePublisher } from './change-publisher.ts';
+import { createChangePublisher, FOLLOW_MS } from './change-publisher.ts';
 import { createCredentialJobs } from './credential-jobs.ts';
 import { refuseForeignFolder } from './foreign-folder.ts';
 import { provideFirstOperator, renewFirstOperator, writeOperatorSettings } from './first-operator.ts';
@@ -365,6 +365,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			void protectionKeys.maintain(publisher);
 		}, SWEEP_MS),
 		setInterval(() => keySets.run(), KEY_SETS_MS),
+		setInterval(() => void publisher.follow(), FOLLOW_MS),
 		setInterval(() => void renewIdentities(), IDENTITY_CHECK_MS),
 		setInterval(() => void rereadCertificates(), CERTIFICATE_REREAD_MS),
 	];

@@ -6,6 +6,7 @@ import { createTestAdmin } from '../../../test/fixture/test-admin.ts';
 
 const ROUTES = [
 	'get /admin/v1/authorities',
+	'get /admin/v1/authorities/{authorityId}/holders',
 	'get /admin/v1/certificates',
 	'get /admin/v1/certificates/{certificateId}',
 	'get /admin/v1/clients',
@@ -32,6 +33,7 @@ const ROUTES = [
 	'get /admin/v1/trust-anchors',
 	'get /admin/v1/trust-anchors/{trustAnchorId}',
 	'patch /admin/v1/subscriptions/{subscriptionId}',
+	'post /admin/v1/authorities/{authorityId}/revoke-certificates',
 	'post /admin/v1/authorities/{id}/retire',
 	'post /admin/v1/authorities/{name}/rotate',
 	'post /admin/v1/certificates',

@@ -39,6 +39,17 @@ export function createMemoryCertificateStore({ certificates }: MemoryState, ente
 				}));
 				return { ...found, items };
 			}),
+		countHolders: (issuer, nowMs) =>
+			enter(() => {
+				const held = certificates.select(
+					(one) =>
+						one.issuer === issuer &&
+						one.profile === 'partner-client' &&
+						one.status !== 'revoked' &&
+						one.notAfterMs >= nowMs,
+				);
+				return { certificates: held.length, clients: new Set(held.map(({ clientId }) => clientId)).size };
+			}),
 		listSuperseded: (nowMs, limit) =>
 			enter(() => {
 				const isOver = ({ status, supersededAtMs }: Certificate): boolean =>

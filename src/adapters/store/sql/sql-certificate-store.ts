@@ -58,6 +58,20 @@ export function createSqlCertificateStore(database: Kysely<SqlSchema>): Certific
 			const next = rows.length > limit ? items.at(-1)?.id : undefined;
 			return next === undefined ? { items } : { items, next };
 		},
+		countHolders: async (issuer, nowMs) => {
+			const row = await database
+				.selectFrom('certificates')
+				.select((count) => [
+					count.fn.countAll<number>().as('certificates'),
+					count.fn.count<number>('client_id').distinct().as('clients'),
+				])
+				.where('issuer', '=', issuer)
+				.where('profile', '=', 'partner-client')
+				.where('status', '<>', 'revoked')
+				.where('not_after_ms', '>=', nowMs)
+				.executeTakeFirstOrThrow();
+			return { certificates: Number(row.certificates), clients: Number(row.clients) };
+		},
 		listSuperseded: async (nowMs, limit) => {
 			const rows = await database
 				.selectFrom('certificates')

@@ -6,6 +6,7 @@ import type { Operator } from '../../../domain/registry/operator-store.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
 import { type Fault, fault } from '../../../kernel/faults.ts';
 import { fail, ok } from '../../../kernel/result.ts';
+import { REVOKED_AT_ONCE_MAX, revokeIssued } from '../../../domain/certificate/revoke-issued.ts';
 import { SignerUnavailable } from '../../../domain/certificate/signer.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
 import { timeSchema, writeTime } from '../wire/value-wire.ts';
@@ -61,6 +62,7 @@ const retiredRootSchema = z
 /** Adds the routes of authorities. */
 export function addAuthorityRoutes(router: AdminRouter): void {
 	const { authorities } = router.deps;
+	addOldAuthorityRoutes(router);
 	addRead(router, {
 		path: '/authorities',
 		operationId: 'listAuthorities',
@@ -189,6 +191,81 @@ async function judgeRetirement(
 		return fault('conflict', `Certificates of ${issuer} are still valid: ${count}. Renew them first, or use force.`);
 	}
 	return undefined;
+}
+
+const holderSchema = z
+	.object({
+		certificates: z.int().openapi({ description: 'Certificates of clients that are neither revoked nor over.' }),
+		clients: z.int().openapi({ description: 'Clients that hold them.' }),
+	})
+	.openapi('AuthorityHolders');
+
+const revokedIssuedSchema = z
+	.object({ revoked: z.int().openapi({ description: 'Revoked by this command.' }), left: holderSchema })
+	.openapi('RevokedIssued');
+
+const oldAuthorityParams = z.strictObject({
+	authorityId: z
+		.string()
+		.regex(/^partner-issuing(?:-[1-9][0-9]{0,3})?$/)
+		.openapi({ description: 'Id of an authority that a rollover has replaced, such as `partner-issuing`.' }),
+});
+
+/** The reasons that say nothing of the keys of the holders. */
+const ISSUED_REASONS = ['superseded', 'cessation-of-operation', 'privilege-withdrawn', 'unspecified'] as const;
+
+const revokeIssuedInput = z
+	.strictObject({
+		reason: z.enum(ISSUED_REASONS).default('superseded').openapi({ description: 'What the lists say.' }),
+	})
+	.openapi('RevokeIssuedInput');
+
+/** Adds the routes that stop the trust in an old authority before its end. */
+function addOldAuthorityRoutes(router: AdminRouter): void {
+	const { deps } = router;
+	const isKnown = (id: string): boolean => deps.authorities.trusted('partner-issuing').some((one) => one.id === id);
+	addRead(router, {
+		path: '/authorities/{authorityId}/holders',
+		operationId: 'countHolders',
+		tag: 'authorities',
+		summary: 'Count who would be hit if the certificates of an authority were revoked',
+		params: oldAuthorityParams,
+		query: noParams,
+		answer: { description: 'Who holds certificates of it.', schema: holderSchema, hasRevision: false },
+		problems: [400],
+		read: async ({ params }) => {
+			if (!isKnown(params.authorityId)) return fail(fault('not_found', 'There is no such authority.'));
+			return ok({ body: await deps.store.certificates.countHolders(params.authorityId, deps.clock.nowMs()) });
+		},
+	});
+	addCommand(router, {
+		method: 'post',
+		path: '/authorities/{authorityId}/revoke-certificates',
+		operationId: 'revokeIssued',
+		tag: 'authorities',
+		summary: 'Trust what an old authority has issued no more: revoke the certificates of clients, some at a time',
+		description:
+			`Up to ${REVOKED_AT_ONCE_MAX} with each call; repeat it until nobody is left. They are refused from the next request ` +
+			'on, and stand on its revocation list. Only for an authority that a rollover has replaced.',
+		params: oldAuthorityParams,
+		body: revokeIssuedInput,
+		status: 200,
+		answer: { description: 'How many were revoked, and who is left.', schema: revokedIssuedSchema, hasRevision: false },
+		problems: [],
+		ifMatch: 'none',
+		auditType: 'authority.certificates-revoked',
+		work: async (registry, { params, body }) => {
+			if (!isKnown(params.authorityId)) return fail(fault('not_found', 'There is no such authority.'));
+			if (deps.authorities.partnerIssuing.id === params.authorityId) {
+				return fail(fault('conflict', 'This authority signs new certificates. Replace it first: authority rotate.'));
+			}
+			const outcome = await revokeIssued(registry, { issuer: params.authorityId, ...body }, deps);
+			if (!outcome.ok) return outcome;
+			const { revoked, left, sequence } = outcome.value;
+			const facts = { authority: params.authorityId, reason: body.reason, revoked, left: left.certificates };
+			return ok({ body: { revoked, left }, facts, sequence });
+		},
+	});
 }
 
 function writeAuthority(authority: Authority, isSigning: boolean): z.infer<typeof authoritySchema> {
