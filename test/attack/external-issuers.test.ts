@@ -243,6 +243,19 @@ describe('keys', () => {
 		assert.equal((await gateway.call(token)).status, 200);
 	});
 
+	test('a key on Ed25519 signs under either name of its algorithm, and under no other', async () => {
+		const key = makeIssuerKey('ed', 'EdDSA');
+		gateway.replaceKeys(plain, [key]);
+		for (const alg of ['EdDSA', 'Ed25519']) {
+			assert.equal((await gateway.call(plain.token({ key, header: { alg } }))).status, 200, alg);
+		}
+		gateway.forget();
+		for (const alg of ['ed25519', 'Ed448', 'ES256', 'none']) {
+			await refusedWith(plain.token({ key, header: { alg } }), 'token_invalid');
+		}
+		gateway.replaceKeys(plain);
+	});
+
 	test('check 10: a flood of unknown kids asks once in a while, and is then refused as what it is', async () => {
 		const clock = new ManualClock(Date.now());
 		const at = await startExternalGateway([plain], { clock });

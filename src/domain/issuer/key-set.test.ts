@@ -22,6 +22,7 @@ test('each key has one algorithm: the one that it names, or the one that is conf
 		'rsa RS256',
 		'ed EdDSA',
 	]);
+	assert.deepEqual(bound([publishedJwk(ed, { alg: 'Ed25519' })]), ['ed EdDSA'], 'by its newer name');
 	const unnamed = [publishedJwk(ec, { alg: undefined }), publishedJwk(rsa, { alg: undefined })];
 	assert.deepEqual(bound(unnamed), ['ec ES256', 'rsa RS256']);
 	assert.deepEqual(bound(unnamed, ['ES256', 'PS256']), ['ec ES256', 'rsa PS256']);

@@ -4,7 +4,7 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { parsePublicKey } from '../certificate/public-key.ts';
-import { algorithmOfKey, type ExternalJwsAlgorithm, PRIVATE_JWK_MEMBERS } from '../token/jws-verify.ts';
+import { algorithmNamed, algorithmOfKey, type ExternalJwsAlgorithm, PRIVATE_JWK_MEMBERS } from '../token/jws-verify.ts';
 import { isJsonObject, type JsonObject, parseJsonObject } from '../token/strict-json.ts';
 
 /** A key that counts. Plain data, which is stored and cloned between threads. */
@@ -83,7 +83,7 @@ export function issuerKeyJudge(
 		if (!opened.ok) return opened;
 		const { key, publicKeyHash } = opened.value;
 		const possible = algorithmsOf(key).filter((algorithm) => algorithms.includes(algorithm));
-		const named = alg === undefined ? possible : possible.filter((algorithm) => algorithm === alg);
+		const named = alg === undefined ? possible : possible.filter((algorithm) => algorithm === algorithmNamed(alg));
 		const [algorithm, second] = named;
 		if (algorithm === undefined || second !== undefined) return fail('algorithm');
 		return ok({ kid, algorithm, jwk: opened.value.jwk, publicKeyHash });

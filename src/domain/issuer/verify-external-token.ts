@@ -15,7 +15,7 @@ import {
 	type TokenConfirmation,
 	type VerifiedToken,
 } from '../token/access-token.ts';
-import { isSignedBy } from '../token/jws-verify.ts';
+import { algorithmNamed, isSignedBy } from '../token/jws-verify.ts';
 import { type DecodedJws, decodeJws, TOKEN_LENGTH_MAX } from '../token/jwt.ts';
 import { type JsonObject, parseJsonObject } from '../token/strict-json.ts';
 import type { AccessTokenVerifier } from '../token/verify-access-token.ts';
@@ -84,7 +84,7 @@ function verifyExternal(
 	// fetched. test/attack/external-issuers.test.ts
 	const key = keys.find(issuer.settings.issuer, kid);
 	if (typeof key === 'string') return fail(keyFault(key));
-	if (header['alg'] !== key.algorithm) return fail(invalid('algorithm'));
+	if (algorithmNamed(header['alg']) !== key.algorithm) return fail(invalid('algorithm'));
 	if (!isSignedBy(key.key, key.algorithm, signingInput, signature)) return fail(invalid('signature'));
 	const verified = readToken(token, header, claims, issuer, key);
 	if (typeof verified === 'string') return fail(invalid(verified));
