@@ -64,15 +64,17 @@ export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 	 * Throws when there is none: a platform that cannot sign must say so, and not sign with something else.
 	 */
 	signer(): Sign {
-		return this.#current().sign;
+		const current = this.#current();
+		if (current === undefined) throw new Error(`no key of ${this.#deps.purpose} can sign`);
+		return current.sign;
 	}
 
-	/** Names the key that `signer` gives. */
-	kid(): string {
-		return this.#current().kid;
+	/** Names the key that `signer` gives; undefined when there is none. */
+	kid(): string | undefined {
+		return this.#current()?.kid;
 	}
 
-	#current(): Pick<Choice<Sign>, 'sign' | 'kid'> {
+	#current(): Pick<Choice<Sign>, 'sign' | 'kid'> | undefined {
 		const nowMs = this.#deps.clock.nowMs();
 		const records = this.#deps.index.published(this.#deps.purpose);
 		const choice = this.#choice;
@@ -91,11 +93,11 @@ export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 		}
 	}
 
-	#choose(records: readonly SigningKeyRecord[], nowMs: number): Pick<Choice<Sign>, 'sign' | 'kid'> {
+	#choose(records: readonly SigningKeyRecord[], nowMs: number): Pick<Choice<Sign>, 'sign' | 'kid'> | undefined {
 		// Newest first: the first that has begun and whose private half is here.
 		const chosen = records.find((record) => record.activeFromMs <= nowMs && this.#keys.has(record.id));
 		const sign = chosen === undefined ? undefined : this.#keys.get(chosen.id)?.sign;
-		if (chosen === undefined || sign === undefined) throw new Error(`no key of ${this.#deps.purpose} can sign`);
+		if (chosen === undefined || sign === undefined) return undefined;
 		const untilMs = records.reduce(
 			(earliest, { activeFromMs }) => (activeFromMs > nowMs ? Math.min(earliest, activeFromMs) : earliest),
 			Number.POSITIVE_INFINITY,

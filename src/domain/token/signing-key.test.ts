@@ -339,3 +339,10 @@ test('whatever is rotated, revoked and waited for, exactly one key signs and eve
 		{ numRuns: 60 },
 	);
 });
+
+test('a ring without a key that can sign names none, and gives none', async () => {
+	const { directory, clock } = await world();
+	const ring = new SigningKeyRing({ purpose: 'token-signing', type: 'x', index: directory.signingKeys, clock });
+	assert.equal(ring.kid(), undefined);
+	assert.throws(() => ring.signer(), /no key of token-signing can sign/);
+});

@@ -82,7 +82,10 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 	return {
 		tokenRing,
 		introspectionRing,
-		canSignTokens: () => elsewhere.get(tokenRing.kid())?.isAvailable() ?? true,
+		canSignTokens: () => {
+			const kid = tokenRing.kid();
+			return kid !== undefined && (elsewhere.get(kid)?.isAvailable() ?? true);
+		},
 		assertionKeys: () => [...forAssertions].map(([kid, pem]) => assertionKey(kid, pem)),
 		async prepareChanges(changes, sendToGateways) {
 			for (const { change } of changes) if (change.kind === 'signing-key') await load(change.record, sendToGateways);

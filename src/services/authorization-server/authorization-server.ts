@@ -37,6 +37,7 @@ import { metadataPath, PATHS, renderMetadata, tokenEndpointUri } from './metadat
 import { sendDocument, sendProblem } from './respond.ts';
 import { answerIntrospection } from './introspection-endpoint.ts';
 import { answerRevocation } from './revocation-endpoint.ts';
+import { PendingSignatures } from './await-token.ts';
 import { answerTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
 import type { TokenServiceDeps } from './token-service-deps.ts';
 import { createTokenWriters } from './token-writer.ts';
@@ -144,6 +145,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		connection: deps.connection,
 		sources: deps.sources,
 		authentication,
+		pendingSignatures: new PendingSignatures(),
 		audit: deps.audit,
 		clock: deps.clock,
 		random: deps.random,

@@ -22,7 +22,7 @@ import {
 	authenticateClient,
 	stillIs,
 } from './authenticate-client.ts';
-import { awaitToken } from './await-token.ts';
+import { awaitToken, type PendingSignatures } from './await-token.ts';
 import { bindSender } from './bind-sender.ts';
 import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
@@ -46,6 +46,8 @@ export interface TokenEndpointDeps {
 	readonly connection: (request: IncomingMessage) => Connection;
 	readonly sources: SourceProtection;
 	readonly authentication: AuthenticationDeps;
+	/** What partners wait for where the signing key lies elsewhere; always empty where it does not. */
+	readonly pendingSignatures: PendingSignatures;
 	readonly audit: AuditSink;
 	readonly clock: Clock;
 	readonly random: Random;
@@ -129,6 +131,8 @@ async function decide(
 	if (elsewhere !== undefined) return fail(elsewhere);
 	if (!deps.audit.isAccepting()) return fail(notNow());
 	const { client } = authenticated.value;
+	// SECURITY: one partner does not fill the queue of a key elsewhere. test/conformance/authorization/remote-signing.test.ts
+	if (deps.pendingSignatures.isFull(client.partnerId)) return fail(notNow());
 	const binding = bindSender(client, proof, key?.value, directory, nowMs);
 	if (!binding.ok) return binding;
 	// Whether a rotated certificate is still used shows also where the client proves itself by a key.
@@ -145,7 +149,8 @@ async function decide(
 	if (!issued.ok) return issued;
 	const { token } = issued.value;
 	if (typeof token === 'string') return ok({ ...issued.value, token });
-	return awaitToken(issued.value, () => judgeAgain(issued.value, authenticated.value, caller, deps));
+	const signed = awaitToken(issued.value, () => judgeAgain(issued.value, authenticated.value, caller, deps));
+	return deps.pendingSignatures.during(client.partnerId, signed);
 }
 
 /** Judges once more what may have changed while a signature was waited for. */

@@ -21,6 +21,7 @@ import {
 	catalogue,
 	ISSUER,
 	makeMember,
+	type Member,
 	PAYMENTS,
 	startWorld,
 	type World,
@@ -39,14 +40,19 @@ function recordOf(signer: Pick<Signer, 'algorithm' | 'publicKey'>): SigningKeyRe
 }
 
 /** A server whose tokens `signer` signs. */
-async function worldOf(context: TestContext, signer: Signer, more: Parameters<typeof startWorld>[1] = {}) {
+async function worldOf(
+	context: TestContext,
+	signer: Signer,
+	more: Parameters<typeof startWorld>[1] = {},
+	others: readonly Member[] = [],
+) {
 	const member = makeMember('Good', ['reading', 'paying']);
 	const record = recordOf(signer);
 	const key = { kid: record.id, signer, publicKey: createPublicKey({ key: record.publicJwk, format: 'jwk' }) };
 	const token = createRemoteJwtSigner(key, ACCESS_TOKEN_TYPE);
 	const introspection = createRemoteJwtSigner(key, INTROSPECTION_TYPE);
 	const deps = { tokenSigner: () => token, introspectionSigner: () => introspection, ...more };
-	const world = await startWorld([member], deps);
+	const world = await startWorld([member, ...others], deps);
 	context.after(() => world.close());
 	world.change({ kind: 'signing-key', record });
 	return { world, member, record };
@@ -231,6 +237,35 @@ test('a full queue refuses at once, and what waits too long is given up; the key
 	assert.deepEqual(statuses, [200, 200, ...Array<number>(8).fill(503)]);
 	assert.equal(asked, 2);
 	assert.deepEqual(counts, { signed: 2, failed: 0, refused: 8 });
+});
+
+test('one partner that asks without end does not keep another from its token', async (context) => {
+	let release: (() => void)[] = [];
+	let isStuck = true;
+	const signer = playedSigner(async (data) => {
+		if (isStuck) await new Promise<void>((resolve) => release.push(resolve));
+		return own.sign(data);
+	});
+	const bounds = { name: 'the key', counts: COUNTS(), waitMsMax: 60_000, runningMax: 2, waitingMax: 100 };
+	const other = makeMember('Other', ['reading']);
+	const { world } = await worldOf(context, createBoundedSigner(signer, bounds), {}, [other]);
+	world.certificates.set('other', other.certificate);
+	const refused: string[] = [];
+	const greedy = Array.from({ length: 80 }, async () => {
+		const answer = await world.ask(ASK);
+		if (answer.status === 503) refused.push(answer.text);
+		return answer;
+	});
+	while (refused.length < 16) await new Promise((resolve) => setImmediate(resolve));
+	const patient = world.ask(ASK, 'other');
+	isStuck = false;
+	while (release.length < 2) await new Promise((resolve) => setImmediate(resolve));
+	for (const one of release) one();
+	release = [];
+	assert.equal((await patient).status, 200);
+	const statuses = (await Promise.all(greedy)).map(({ status }) => status);
+	assert.equal(statuses.filter((status) => status === 200).length, 64);
+	assert.equal((await world.ask(ASK)).status, 200, 'and once they are answered it may ask again');
 });
 
 test('encrypted tokens wait for the signature too, and opaque ones, which have none, are issued without the key', async (context) => {
