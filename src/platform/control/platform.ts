@@ -289,10 +289,11 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			await keySets.apply(changes);
 			// Everybody trusts them: from here on they sign.
 			for (const { name } of added) authorities.activate(name);
-			if (added.length > 0) {
-				await writeRoots(dataDirectory, authorities);
-				await Promise.all([renewIdentities(), publicListener?.refresh()]);
-			}
+			if (added.length === 0) return;
+			await writeRoots(dataDirectory, authorities);
+			const renewing = Promise.all([renewIdentities(), publicListener?.refresh()]);
+			// Changes that come after this one, such as revocations, do not wait for signatures by keys elsewhere.
+			if (authorities.all().every(({ signer }) => signer.signSync !== undefined)) await renewing;
 		},
 		async (changes) => {
 			await signingKeys.prepareChanges(changes, (key) => gateways.addAssertionKey(key));
