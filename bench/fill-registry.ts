@@ -13,26 +13,26 @@ import { newId } from '../src/kernel/ids.ts';
 import { systemRandom } from '../src/kernel/random.ts';
 import { openStore } from '../src/platform/store/open-store.ts';
 
+type RegistryRecord = Partner | Client | Certificate | Credential | Subscription;
+
 const CLIENTS_PER_PARTNER = 100;
 const DAY_MS = 86_400_000;
 
-/** Adds `clients` clients, each with one certificate and one subscription, below `dataDirectory`. */
+/** Adds `clients` clients, each with one certificate and one subscription, below `dataDirectory`. `revoked` certificates are revoked. */
 export async function fillRegistry(
 	dataDirectory: string,
 	clients: number,
-	{ productId, planId }: { readonly productId: string; readonly planId: string },
+	{
+		productId,
+		planId,
+		revoked = 0,
+	}: { readonly productId: string; readonly planId: string; readonly revoked?: number },
 ): Promise<void> {
 	const folder = join(dataDirectory, 'store');
 	// Opening makes the tables.
 	await (await openStore({ folder, clock: systemClock, random: systemRandom })).close();
 	const database = new DatabaseSync(join(folder, 'store.db'));
-	const insert: {
-		readonly partner: (record: Partner) => void;
-		readonly client: (record: Client) => void;
-		readonly certificate: (record: Certificate) => void;
-		readonly credential: (record: Credential) => void;
-		readonly subscription: (record: Subscription) => void;
-	} = {
+	const insert = {
 		partner: inserter(database, 'partners'),
 		client: inserter(database, 'clients'),
 		certificate: inserter(database, 'certificates'),
@@ -46,12 +46,21 @@ export async function fillRegistry(
 		const times = { createdAtMs: nowMs, updatedAtMs: nowMs, revision: 1 };
 		if (index % CLIENTS_PER_PARTNER === 0) {
 			partnerId = newId('prt', systemClock, systemRandom);
-			insert.partner({ id: partnerId, name: `Partner ${index / CLIENTS_PER_PARTNER}`, status: 'active', ...times });
+			insert.partner({
+				id: partnerId,
+				name: `Partner ${index / CLIENTS_PER_PARTNER}`,
+				status: 'active',
+				...times,
+			} satisfies Partner);
 		}
 		const owner = { partnerId, clientId: newId('cli', systemClock, systemRandom) };
 		const life = { notBeforeMs: nowMs - DAY_MS, notAfterMs: nowMs + 89 * DAY_MS };
 		const thumbprint = randomBytes(32).toString('base64url');
 		const certificateId = newId('crt', systemClock, systemRandom);
+		const state =
+			index < revoked
+				? ({ status: 'revoked', revokedAtMs: nowMs, revocationReason: 'superseded' } as const)
+				: ({ status: 'active' } as const);
 		insert.client({
 			id: owner.clientId,
 			partnerId,
@@ -62,7 +71,7 @@ export async function fillRegistry(
 			status: 'active',
 			tokensNotBeforeSeconds: 0,
 			...times,
-		});
+		} satisfies Client);
 		insert.certificate({
 			id: certificateId,
 			profile: 'partner-client',
@@ -72,22 +81,22 @@ export async function fillRegistry(
 			serial: randomBytes(16).toString('hex'),
 			thumbprint,
 			publicKeyHash: randomBytes(32).toString('base64url'),
-			status: 'active',
+			...state,
 			...life,
 			// Of a usual length; nobody parses it.
 			pem: `-----BEGIN CERTIFICATE-----\n${randomBytes(600).toString('base64')}\n-----END CERTIFICATE-----\n`,
 			...times,
-		});
+		} satisfies Certificate);
 		insert.credential({
 			id: newId('crd', systemClock, systemRandom),
 			kind: 'certificate',
 			certificateId,
-			status: 'active',
+			...state,
 			...owner,
 			thumbprint,
 			...life,
 			...times,
-		});
+		} satisfies Credential);
 		insert.subscription({
 			id: newId('sub', systemClock, systemRandom),
 			...owner,
@@ -97,13 +106,13 @@ export async function fillRegistry(
 			status: 'active',
 			grants: { account: ['acc-1001'] },
 			...times,
-		});
+		} satisfies Subscription);
 	}
 	database.exec('COMMIT');
 	database.close();
 }
 
-function inserter(database: DatabaseSync, table: string): (record: { readonly id: string }) => void {
+function inserter(database: DatabaseSync, table: string): (record: RegistryRecord) => void {
 	const statement = database.prepare(`INSERT INTO ${table} (id, body) VALUES (?, ?)`);
 	return (record) => {
 		statement.run(record.id, JSON.stringify(record));

@@ -2,14 +2,15 @@
 // first refusal of every gateway thread, while other clients call on; whether anything that was revoked comes back, under load
 // and after a crash; start-up and memory at that size.  npm run bench:revocation -- [clients] [repetitions]
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdminClient } from '../src/cli/admin-client.ts';
 import { type DemoPlatform, startDemoPlatform } from '../test/fixture/demo-platform.ts';
 import { onboardPartnerClient, openOperatorClient, type PartnerClient } from '../test/fixture/partner-client.ts';
-import { RawConnection } from '../test/fixture/raw-client.ts';
+import type { RawConnection } from '../test/fixture/raw-client.ts';
+import { getAccount, openConnection, requestOf } from './account-call.ts';
 import { readLedger } from '../test/fixture/run-program.ts';
 import { fillRegistry } from './fill-registry.ts';
 import { readProcessTree } from './process-cpu.ts';
@@ -175,19 +176,8 @@ async function openOnEveryThread(
 	return [...byThread.values()];
 }
 
-async function open(running: DemoPlatform, client: PartnerClient): Promise<RawConnection> {
-	const [ca, cert, key] = await Promise.all(
-		[join(data, 'ca.pem'), client.certificateFile, client.keyFile].map((file) => readFile(file, 'utf8')),
-	);
-	return RawConnection.open({ port: running.portBase, ca, cert, key });
-}
-
-function requestOf(token: string): string {
-	return `GET /bank/v1/accounts/acc-1001 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\n\r\n`;
-}
-
-async function getAccount(connection: RawConnection, token: string): Promise<number | undefined> {
-	return (await connection.send(requestOf(token)))?.status;
+function open(running: DemoPlatform, client: PartnerClient): Promise<RawConnection> {
+	return openConnection(running.portBase, data, client);
 }
 
 function addressOf(running: DemoPlatform) {
