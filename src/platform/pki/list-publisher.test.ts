@@ -28,9 +28,10 @@ async function createSetting() {
 	const delivered: PublishedRevocationList[] = [];
 	const trouble: { encode: Error | undefined } = { encode: undefined };
 	const audit = new MemoryAuditSink();
+	const known: Authority[] = [authority];
 	const open = (): ListPublisher =>
 		new ListPublisher({
-			authorities: () => [authority],
+			authorities: () => known,
 			certificates: registry.certificates,
 			lists,
 			encode: (fields: RevocationListFields) =>
@@ -41,7 +42,7 @@ async function createSetting() {
 			clock,
 			log: silentLog,
 		});
-	return { ...setting, authority, delivered, trouble, audit, open };
+	return { ...setting, authority, known, delivered, trouble, audit, open };
 }
 
 function entriesOf(list: PublishedRevocationList | undefined): readonly string[] {
@@ -182,4 +183,17 @@ test('check 102: a certificate that was renewed is revoked as superseded when it
 	assert.equal(published.length, 1);
 	await revokeSuperseded({ ...deps, audit: recorded });
 	assert.equal(recorded.entries.length, 1);
+});
+
+test('the list of an authority that is not trusted any more is neither renewed nor an alarm', async () => {
+	const { open, known, delivered, clock } = await createSetting();
+	const publisher = open();
+	await publisher.open();
+	clock.advance(DAY_MS);
+	assert.match(publisher.renderMetrics(), /sallyport_crl_overdue\{authority="partner-issuing"\} 1/);
+	known.length = 0;
+	await publisher.refresh();
+	assert.doesNotMatch(publisher.renderMetrics(), /partner-issuing/);
+	assert.equal(delivered.length, 1);
+	await publisher.close();
 });

@@ -68,7 +68,10 @@ export class ListPublisher {
 	/** Publishes the lists that are missing or due. Never rejects: a failure is logged, and tried again by the next call. */
 	async refresh(): Promise<void> {
 		const nowMs = this.#options.clock.nowMs();
-		for (const authority of this.#options.authorities()) {
+		const authorities = this.#options.authorities();
+		// The list of a root that was retired is nobody's duty any more, and must not become an alarm.
+		for (const id of this.#current.keys()) if (!authorities.some((one) => one.id === id)) this.#current.delete(id);
+		for (const authority of authorities) {
 			const list = this.#current.get(authority.id);
 			// The list of an offline authority comes from its ceremony, and is only served here.
 			if (nowMs >= authority.notAfterMs || authority.signer.isOffline === true) continue;
