@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { type Field, FLAG, FRAME } from '../fixture/frame-client.ts';
+import { type Field, FLAG, FRAME, frame, FrameClient } from '../fixture/frame-client.ts';
 import { type FrameConnection, FrameServer } from '../fixture/frame-server.ts';
 import { type GrpcCaller, type GrpcGateway, SERVICE, startGrpcGateway } from '../fixture/grpc-gateway.ts';
 import type { TestPartner } from '../fixture/test-gateway.ts';
@@ -556,6 +556,43 @@ test('T31 two partners at once over one connection to the service: each gets its
 		assert.equal(text?.toString(), `${index % 2}${index}`);
 	}
 	assert.equal(upstream.connections.filter(({ frames }) => frames.length > 0).length, 1);
+});
+
+test('what waits for a caller who does not read does not go out any more once its token is revoked', async () => {
+	const other = await grpc.gateway.onboard({ products: ['ledger'] });
+	upstream.onFrame = (connection, { type, flags, stream }) => {
+		if (type !== FRAME.data || (flags & FLAG.endStream) === 0) return;
+		connection.head(stream, HEAD);
+		for (let index = 0; index < 12; index++) connection.data(stream, message(Buffer.alloc(16_000)));
+	};
+	const { gateway } = grpc;
+	const client = await FrameClient.open({ port: gateway.port, ca: gateway.rootCa, cert: other.chain, key: other.key });
+	const received = (): number => {
+		const pieces = client.frames.filter(({ type, stream }) => type === FRAME.data && stream === 1);
+		return pieces.reduce((sum, { payload }) => sum + payload.length, 0);
+	};
+	try {
+		const fields: Field[] = [
+			[':method', 'POST'],
+			[':scheme', 'https'],
+			[':authority', gateway.authority],
+			[':path', `/${SERVICE}/Watch`],
+			['content-type', 'application/grpc'],
+			['authorization', `Bearer ${other.token({ scopes: ['read'] })}`],
+		];
+		client.ask(1, fields, FLAG.endHeaders);
+		client.write(frame(FRAME.data, FLAG.endStream, 1, message('x')));
+		// No window is opened: what is more than the first one waits at the gateway.
+		await until(() => received() === 65_535);
+		gateway.apply({ kind: 'client', record: { ...other.client, status: 'disabled', revision: 2 } });
+		const reset = await client.until(({ type, stream }) => type === FRAME.reset && stream === 1);
+		assert.equal(reset?.payload.readUInt32BE(0), constants.NGHTTP2_INTERNAL_ERROR);
+		assert.equal(client.frames.filter(({ type, stream }) => type === FRAME.headers && stream === 1).length, 1);
+		assert.equal(received(), 65_535);
+	} finally {
+		client.close();
+	}
+	assert.equal((await grpc.entry('Watch')).reason, 'client_disabled');
 });
 
 test('T29 many calls that are taken back at once leave nothing open, and the others are served', async () => {

@@ -53,15 +53,24 @@ export class UpstreamHttp2Pool implements SessionListener {
 		}
 	}
 
-	onDraining(_session: UpstreamHttp2Session): void {
-		this.#grow();
+	onDraining(session: UpstreamHttp2Session): void {
+		this.#replace(session, undefined);
 	}
 
 	onGone(session: UpstreamHttp2Session, error: Error | undefined): void {
 		this.#sessions.delete(session);
-		const isOthersComing = [...this.#sessions].some((other) => !other.isDraining);
-		if (!isOthersComing && error !== undefined) this.#refuseAll(error);
-		else this.#grow();
+		this.#replace(session, error);
+	}
+
+	/**
+	 * Makes up for a session that takes no more calls. One that ends before it was of use is a failure, however politely: the
+	 * next one might do the same at once, without end.
+	 */
+	#replace(session: UpstreamHttp2Session, error: Error | undefined): void {
+		const reason = error ?? (session.wasUsed ? undefined : USELESS);
+		const isOtherThere = [...this.#sessions].some((other) => other !== session && !other.isDraining);
+		if (reason === undefined || isOtherThere) this.#grow();
+		else this.#refuseAll(reason);
 	}
 
 	/** Takes no more calls, and cuts what runs. */
@@ -100,3 +109,4 @@ export class UpstreamHttp2Pool implements SessionListener {
 }
 
 const CLOSED = Object.assign(new Error('the client is closed'), { code: 'SALLYPORT_CLOSED' });
+const USELESS = Object.assign(new Error('the upstream takes no streams'), { code: 'ECONNRESET' });

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
 import { after, afterEach, before, test } from 'node:test';
 import { FRAME } from '../../../test/fixture/frame-client.ts';
-import { type FrameConnection, FrameServer } from '../../../test/fixture/frame-server.ts';
+import {
+	type FrameConnection,
+	FrameServer,
+	MAX_CONCURRENT_STREAMS,
+	setting,
+} from '../../../test/fixture/frame-server.ts';
 import { createLiveIdentities } from '../../../test/fixture/live-identities.ts';
 import { retryRule } from '../../domain/api/upstream-client.ts';
 import { openUpstreamClient } from './upstream-client.ts';
@@ -201,6 +206,17 @@ test('many calls survive one GOAWAY after another: none is lost, none is done tw
 	assert.equal(answered, 200);
 	assert.equal(done, 200);
 	assert.equal(going.size, 3);
+});
+
+test('an upstream that takes no streams and says GOAWAY is not connected to without end', async () => {
+	open();
+	server.settings = setting(MAX_CONCURRENT_STREAMS, 0);
+	server.onFrame = (connection, { type, flags }) => {
+		if (type === FRAME.settings && flags !== 0) connection.goaway(0, NO_ERROR);
+	};
+	assert.deepEqual(await send('POST'), { outcome: 'upstream_unreachable', attempts: 3 });
+	assert.equal(server.connections.length, 3);
+	assert.equal(server.requests, 0);
 });
 
 test('an upstream that cannot be connected to is tried again, and then said to be unreachable', async () => {

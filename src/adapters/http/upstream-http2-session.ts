@@ -60,6 +60,7 @@ export class UpstreamHttp2Session {
 	#session: ClientHttp2Session | undefined = undefined;
 	#state: State = 'connecting';
 	#streams = 0;
+	#wasUsed = false;
 	#error: Error | undefined = undefined;
 	/** Streams above this were certainly not processed. */
 	#lastProcessedId = Number.POSITIVE_INFINITY;
@@ -100,6 +101,11 @@ export class UpstreamHttp2Session {
 		return this.#state === 'draining';
 	}
 
+	/** Whether it ever carried a stream. */
+	get wasUsed(): boolean {
+		return this.#wasUsed;
+	}
+
 	/** Whether the connection itself has broken, and not only a stream on it. */
 	get isBroken(): boolean {
 		return this.#error !== undefined || this.#state === 'gone' || this.#session?.destroyed === true;
@@ -115,6 +121,7 @@ export class UpstreamHttp2Session {
 		const session = this.#session as ClientHttp2Session;
 		const stream = session.request(fields, options);
 		this.#streams++;
+		this.#wasUsed = true;
 		clearTimeout(this.#timer);
 		this.#pingTimer ??= setInterval(() => this.probe(), this.#settings.pingMs).unref();
 		stream.once('close', () => {
@@ -129,7 +136,9 @@ export class UpstreamHttp2Session {
 	probe(): void {
 		const session = this.#session;
 		if (session === undefined || session.closed || session.destroyed || this.#pongTimer !== undefined) return;
-		this.#pongTimer = setTimeout(() => this.fail(NO_PONG), Math.min(PONG_MS_MAX, this.#settings.pingMs)).unref();
+		const patienceMs = Math.min(PONG_MS_MAX, this.#settings.pingMs);
+		// What came while this thread was busy is read before the peer is given up.
+		this.#pongTimer = setTimeout(() => setImmediate(() => this.#onNoPong()), patienceMs).unref();
 		const isSent = session.ping(() => this.#onPong());
 		if (!isSent) this.#onPong();
 	}
@@ -209,6 +218,10 @@ export class UpstreamHttp2Session {
 	/** What the library has ended is of no use, though it has not said so yet. */
 	get #isUsable(): boolean {
 		return this.#session?.closed === false && !this.#session.destroyed;
+	}
+
+	#onNoPong(): void {
+		if (this.#pongTimer !== undefined) this.fail(NO_PONG);
 	}
 
 	#onPong(): void {

@@ -34,8 +34,7 @@ export function endGrpcAnswer(exchange: Exchange, outcome: Fault | undefined): v
 	const trailers = outcome === undefined ? exchange.grpcTrailers : describeFault(exchange, outcome);
 	if (response.headersSent) {
 		// SECURITY: what a caller may not have any more must not go before the reason. test/attack/grpc.test.ts
-		const isDenied = outcome !== undefined && FAULTS[outcome.code].owner === 'policy';
-		if (isDenied && hasUnsent(response)) abandonAnswer(response);
+		if (outcome !== undefined && isDenial(outcome) && hasUnsent(response)) abandonAnswer(response);
 		else endWithTrailers(response, trailers);
 		return;
 	}
@@ -44,6 +43,12 @@ export function endGrpcAnswer(exchange: Exchange, outcome: Fault | undefined): v
 	if (outcome !== undefined) pushHints(fields, exchange, outcome);
 	for (const [name, value] of Object.entries(trailers)) fields.push(name, value);
 	sendFieldsOnly(response, 200, fields);
+}
+
+/** Whether a fault says that the caller may not. */
+function isDenial({ code }: Fault): boolean {
+	const { status } = FAULTS[code];
+	return status === 401 || status === 403;
 }
 
 const VISIBLE = /^[\t\x20-\x7e]*$/;
