@@ -1,5 +1,6 @@
 // What an operator sees of a configuration of gRPC that cannot be kept: nothing that would have to look into messages loads.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { createConfigurationFolder, replaceOnce, takeMark } from '../../test/fixture/configuration-folder.ts';
 import { formatProblem } from './config-problem.ts';
@@ -72,6 +73,15 @@ test('loads methods with what was decided about each, and bounds for one message
 			},
 		],
 	);
+});
+
+test('loads the example of its page in the documentation', async () => {
+	const page = readFileSync(new URL('../../docs/grpc.md', import.meta.url), 'utf8');
+	const example = /```yaml\n(.*?)```/s.exec(page)?.[1] ?? '';
+	const start = GOOD.slice(0, GOOD.indexOf('apis:'));
+	const loaded = await loadConfigurationText(`${start}${example}${GOOD.slice(GOOD.indexOf('plans:'))}`, folder.file);
+	assert.ok(loaded.ok, loaded.ok ? '' : loaded.fault.map(formatProblem).join('\n'));
+	assert.equal(loaded.value.configuration.apis[0]?.operations.length, 2);
 });
 
 const FIRST = 'apis.ledger.operations["bank.ledger.v1.Ledger/Get"]';
