@@ -225,7 +225,8 @@ const upstream = z
 			.describe(
 				'How often a call is sent again when its connection cannot be made, or breaks before any answer: 0 to 3. A call ' +
 					'of which bytes were sent is sent again only with GET, HEAD, OPTIONS, PUT or DELETE, and never where the ' +
-					'operation is `audit: durable`. Retries are at most a tenth of the calls. Timeouts are not retried.',
+					'operation is `audit: durable`; with HTTP/2 also any that the service says it has not begun with. Retries are at ' +
+					'most a tenth of the calls. Timeouts are not retried.',
 			),
 		connections: z
 			.int()
