@@ -13,6 +13,7 @@ import {
 	EXTERNAL_SCOPE,
 	makeIssuerKey,
 	type TestIssuer,
+	type TokenChanges,
 } from '../fixture/external-issuer.ts';
 import {
 	EXTERNAL_AUDIENCE,
@@ -20,6 +21,7 @@ import {
 	makeLink,
 	startExternalGateway,
 } from '../fixture/external-gateway.ts';
+import { type Made, makeAnchor, makeAnchored, makeAuthority, makeCertificate } from '../fixture/partner-ca.ts';
 import type { TestPartner } from '../fixture/test-gateway.ts';
 
 const CLIENT = EXTERNAL_CLIENTS.rfc9068;
@@ -198,6 +200,41 @@ describe('what a token is bound to', () => {
 		await gateway.link([[bound.settings.issuer, CLIENT]]);
 	});
 
+	test('a certificate below an authority of the partner itself: of the linked client, while the anchor is trusted', async () => {
+		const { gateway: at, partner } = gateway;
+		const [own, theirs] = [makeAuthority('Acme root'), makeAuthority('Rival root')];
+		const anchor = makeAnchor(own, { partnerId: partner.partner.id });
+		const rival = makeAnchor(theirs, { partnerId: other.partner.id });
+		const known = makeAnchored(partner.client, anchor);
+		for (const record of [anchor, rival]) at.apply({ kind: 'trust-anchor', record });
+		at.apply({ kind: 'credential', record: known });
+		const shownBy = (holder: Made, as = partner): TestPartner => ({ ...as, chain: holder.pem, key: holder.keyPem });
+		const tokenOf = (holder: Made): string => bound.token({ claims: { cnf: { 'x5t#S256': holder.thumbprint } } });
+
+		const holder = makeCertificate({ issuer: own });
+		const by = shownBy(holder);
+		assert.equal((await gateway.call(tokenOf(holder), { by })).status, 200);
+		assert.equal(gateway.lastEntry().actor.credential, known.id);
+		gateway.forget();
+		await refusedWith(tokenOf(makeCertificate({ issuer: own })), 'binding_mismatch', { by });
+		// The same name below the authority of another partner, also where that is registered for their client.
+		const foreign = makeCertificate({ issuer: theirs });
+		await refusedWith(tokenOf(foreign), 'certificate_invalid', { by: shownBy(foreign) });
+		at.apply({ kind: 'credential', record: makeAnchored(other.client, rival) });
+		await refusedWith(tokenOf(foreign), 'certificate_invalid', { by: shownBy(foreign) });
+		// Their anchor says nothing of our partner's client.
+		at.apply({ kind: 'credential', record: makeAnchored(partner.client, rival, 'spiffe://acme.example/other') });
+		const odd = makeCertificate({ issuer: theirs, names: [[6, 'spiffe://acme.example/other']] });
+		await refusedWith(tokenOf(odd), 'certificate_invalid', { by: shownBy(odd) });
+
+		assert.equal((await gateway.call(tokenOf(holder), { by })).status, 200);
+		gateway.forget();
+		at.apply({ kind: 'trust-anchor', record: { ...anchor, status: 'revoked', revision: 2 } });
+		const after = await gateway.call(tokenOf(holder), { by });
+		assert.equal(after.status, 401, after.reason ?? 'served');
+		assert.equal(gateway.seen(), 0);
+	});
+
 	test('the DPoP key: a proof by it, for this token, once, and under the right scheme', async () => {
 		const token = proven.token({ claims: { cnf: { jkt: dpop.thumbprint } } });
 		await refusedWith(token, 'token_invalid');
@@ -231,6 +268,12 @@ describe('what a token is bound to', () => {
 });
 
 describe('keys', () => {
+	/** A token of the moment at which the clock of the gateway stands still, however long the test takes. */
+	const tokenAt = (clock: ManualClock, changes: TokenChanges = {}): string => {
+		const iat = Math.floor(clock.nowMs() / 1000);
+		return plain.token({ ...changes, claims: { iat, exp: iat + 7000 } });
+	};
+
 	test('a key that was withdrawn ends tokens that were verified before, and one in its place does not revive them', async () => {
 		const token = plain.token();
 		assert.equal((await gateway.call(token)).status, 200);
@@ -261,7 +304,7 @@ describe('keys', () => {
 		const at = await startExternalGateway([plain], { clock });
 		try {
 			await at.link([[plain.settings.issuer, CLIENT]]);
-			const flood = (): string => plain.token({ header: { kid: `made-up-${Math.random()}` } });
+			const flood = (): string => tokenAt(clock, { header: { kid: `made-up-${Math.random()}` } });
 			const first = await at.call(flood());
 			assert.deepEqual([first.reason, first.status, first.retryAfter], ['issuer_key_unknown', 503, '3']);
 			for (let n = 0; n < 20; n++) await at.call(flood());
@@ -269,7 +312,7 @@ describe('keys', () => {
 			// The control thread has asked the issuer; it knows no such key.
 			at.replaceKeys(plain, undefined, { triedAtMs: clock.nowMs() });
 			for (let n = 0; n < 20; n++) assert.equal((await at.call(flood())).reason, 'token_invalid');
-			assert.equal((await at.call(plain.token())).status, 200, 'a good token pays nothing for it');
+			assert.equal((await at.call(tokenAt(clock))).status, 200, 'a good token pays nothing for it');
 			assert.equal(at.asked.length, 1);
 			clock.advance(KEY_PAUSE_MS);
 			assert.equal((await at.call(flood())).reason, 'issuer_key_unknown');
@@ -277,7 +320,7 @@ describe('keys', () => {
 			// A key that the issuer has published since then.
 			const next = makeIssuerKey('next');
 			at.replaceKeys(plain, [plain.key, next], { triedAtMs: clock.nowMs() });
-			assert.equal((await at.call(plain.token({ key: next }))).status, 200);
+			assert.equal((await at.call(tokenAt(clock, { key: next }))).status, 200);
 		} finally {
 			await at.close();
 		}
@@ -288,7 +331,7 @@ describe('keys', () => {
 		const at = await startExternalGateway([plain, bound], { clock, withKeys: [plain] });
 		try {
 			await at.link([[plain.settings.issuer, CLIENT]]);
-			const token = plain.token({ claims: { exp: Math.floor(Date.now() / 1000) + 7000 } });
+			const token = tokenAt(clock);
 			at.replaceKeys(plain, undefined, { goodUntilMs: clock.nowMs() + 60_000, triedAtMs: clock.nowMs() });
 			assert.equal((await at.call(token)).status, 200);
 			clock.advance(59_999);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { renderResourceMetadata } from '../../src/domain/api/resource-metadata.ts';
 import type { IssuerKind } from '../../src/domain/issuer/external-issuer.ts';
 import { externalTokenName } from '../../src/domain/issuer/verify-external-token.ts';
 import type { FaultCode } from '../../src/kernel/faults.ts';
@@ -203,6 +204,25 @@ test('a token that a person obtained through the client is refused, for each mak
 	await refusesEach('rfc9068', { subject: { claims: { sub: 'ada' } }, 'no subject': { claims: { sub: undefined } } });
 });
 
+test('check 11: the metadata of a resource names the issuers whose tokens all of its APIs take, after our own', () => {
+	const { apis, issuer } = gateway.gateway.configuration;
+	const [api] = apis;
+	assert.ok(api !== undefined);
+	const taking = (...names: readonly Make[]) => ({
+		...api,
+		externalIssuers: names.map((name) => ({ issuer: issuers[name].settings.issuer, audiences: ['a'] })),
+	});
+	const serversOf = (...given: Parameters<typeof renderResourceMetadata>[0]): unknown[] =>
+		[...renderResourceMetadata(given, issuer, []).values()].map(
+			(text) => (JSON.parse(text) as { authorization_servers: unknown }).authorization_servers,
+		);
+	assert.deepEqual(serversOf(taking()), [[issuer]]);
+	const { okta, auth0 } = issuers;
+	assert.deepEqual(serversOf(taking('okta', 'auth0')), [[issuer, okta.settings.issuer, auth0.settings.issuer]]);
+	assert.deepEqual(serversOf(taking('okta', 'auth0'), taking('auth0')), [[issuer, auth0.settings.issuer]]);
+	assert.deepEqual(serversOf(taking('okta'), taking()), [[issuer]]);
+});
+
 test('Auth0 in the profile of RFC 9068, and Entra without idtyp, are taken as well', async () => {
 	const claims = { azp: undefined, gty: undefined, client_id: EXTERNAL_CLIENTS.auth0, jti: '73WakrfVbNJBaAmhQtEeDv' };
 	assert.equal((await gateway.call(issuers.auth0.token({ header: { typ: 'at+jwt' }, claims }))).status, 200);
@@ -298,8 +318,8 @@ test('checks 88 and 89: claims that are missing, wrong or untimely', async () =>
 			'no exp': { claims: { exp: undefined } },
 			'exp as text': { claims: { exp: String(now + 300) } },
 			'exp before iat': { claims: { exp: now - 10 } },
-			'not yet': { claims: { iat: now + 60, exp: now + 300 } },
-			'nbf ahead': { claims: { nbf: now + 60 } },
+			'not yet': { claims: { iat: now + 1000, exp: now + 2000 } },
+			'nbf ahead': { claims: { nbf: now + 1000 } },
 			'nbf as text': { claims: { nbf: 'now' } },
 			'lives too long': { claims: { exp: now + 9000 } },
 			'cnf of another kind': { claims: { cnf: { kid: 'k' } } },

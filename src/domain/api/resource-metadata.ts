@@ -61,7 +61,8 @@ function describeResource(
 	return {
 		// The very text that stands in the `aud` of its tokens.
 		resource,
-		authorization_servers: [issuer],
+		// Ours first; then those of others whose tokens every one of these APIs takes.
+		authorization_servers: [issuer, ...sharedIssuers(apis)],
 		scopes_supported: [...new Set(operations.flatMap(({ scopes }) => scopes))].sort(),
 		bearer_methods_supported: ['header'],
 		resource_name: apis[0]?.title,
@@ -71,4 +72,12 @@ function describeResource(
 		...(isDpopAlone ? { dpop_bound_access_tokens_required: true } : undefined),
 		...(types.length === 0 ? undefined : { authorization_details_types_supported: types.map(({ type }) => type) }),
 	};
+}
+
+/** The external issuers that all of the APIs take tokens of: the document speaks for each of them. */
+function sharedIssuers([first, ...others]: readonly ApiVersion[]): readonly string[] {
+	const issuers = first?.externalIssuers?.map(({ issuer }) => issuer) ?? [];
+	return issuers.filter((one) =>
+		others.every(({ externalIssuers }) => externalIssuers?.some(({ issuer }) => issuer === one) === true),
+	);
 }

@@ -9,7 +9,7 @@ import { identifyExternal, judgeExternalToken } from './authenticate-external.ts
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import { judgePrincipal } from './judge-principal.ts';
-import { judgeRegisteredBinding, proofOf, provePossession } from './prove-possession.ts';
+import { anchoredHolderOf, judgeRegisteredBinding, proofOf, provePossession } from './prove-possession.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 const CREDENTIALS = /^(bearer|dpop) ([A-Za-z0-9\-._~+/]+=*)$/i;
@@ -85,10 +85,7 @@ function identify(exchange: Exchange, token: VerifiedToken, context: GatewayCont
 	}
 	const unbound = judgeRegisteredBinding(token, client);
 	if (unbound !== undefined) return unbound;
-	const anchored =
-		credential.kind === 'anchored-certificate' && connection.certificate?.ok === true
-			? connection.certificate.value.anchored
-			: undefined;
+	const anchored = anchoredHolderOf(credential, connection);
 	exchange.principal = { token, verified: token, client, credential, proof: proofOf(token), anchored };
 	return judgePrincipal(exchange.principal, context);
 }

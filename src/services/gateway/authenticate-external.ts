@@ -2,12 +2,13 @@
 // issuer, for one of its audiences there; the client of the issuer must be linked to a client of ours. From then on it is
 // that client, and everything holds for it that holds for our own tokens. A link is a credential: nothing is matched by
 // name, and nothing is created because a token came.
+import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
 import { judgePrincipal } from './judge-principal.ts';
-import { judgeRegisteredBinding, proofOf } from './prove-possession.ts';
+import { anchoredHolderOf, judgeRegisteredBinding, proofOf } from './prove-possession.ts';
 import type { GatewayContext } from './snapshot.ts';
 
 /** SECURITY: judged on every request, after the cache: a token for one API is none for another. test/attack/external-issuers.test.ts */
@@ -38,10 +39,13 @@ export function identifyExternal(exchange: Exchange, token: VerifiedToken, conte
 		);
 	}
 	const { x5tS256 } = token.confirmation;
-	const certificate = x5tS256 === undefined ? link : directory.credentialByThumbprint(x5tS256);
-	// SECURITY: the certificate is one that is registered for the very client, so that it can be revoked here.
-	// test/attack/external-issuers.test.ts
-	if (certificate?.clientId !== client.id) {
+	const { connection } = exchange;
+	const shown = { thumbprint: x5tS256, certificate: connection.certificate };
+	const certificate =
+		x5tS256 === undefined ? link : findCertificateCredential(directory, shown, client.id, context.clock.nowMs());
+	// SECURITY: the certificate is one that is registered for the very client, itself or by a name below an authority of the
+	// partner's own, so that it can be revoked here. test/attack/external-issuers.test.ts
+	if (certificate?.clientId !== client.id || certificate.partnerId !== client.partnerId) {
 		return fault('certificate_invalid', 'The client certificate is not registered here for the client of this token.');
 	}
 	const unbound = judgeRegisteredBinding(token, client);
@@ -54,6 +58,7 @@ export function identifyExternal(exchange: Exchange, token: VerifiedToken, conte
 		client,
 		credential: certificate,
 		proof: proofOf(token),
+		anchored: anchoredHolderOf(certificate, connection),
 	};
 	return judgePrincipal(exchange.principal, context);
 }

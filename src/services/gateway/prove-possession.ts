@@ -2,11 +2,14 @@
 // connection (RFC 8705 §3), a DPoP proof in the request (RFC 9449 §7), or both, as the token says; none where the
 // operation serves tokens that are not bound. What the token asks for is what is proven: nothing is chosen by the caller.
 import type { CallerProof } from '../../domain/api/api.ts';
+import type { Connection } from '../../domain/certificate/connection.ts';
 import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
 import type { Client } from '../../domain/client/client.ts';
+import type { Credential } from '../../domain/client/credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { DpopRefusal } from '../../domain/token/dpop-proof.ts';
 import { normalizeTargetUri } from '../../domain/token/dpop-target-uri.ts';
+import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
@@ -34,6 +37,12 @@ export function provePossession(exchange: Exchange, token: VerifiedToken, contex
 export function proofOf({ confirmation }: VerifiedToken): CallerProof {
 	if (confirmation.x5tS256 !== undefined) return 'mtls';
 	return confirmation.jkt === undefined ? 'bearer' : 'dpop';
+}
+
+/** Who stands behind a credential that is known by a name below a partner's own authority; undefined for any other one. */
+export function anchoredHolderOf(credential: Credential, { certificate }: Connection): AnchoredHolder | undefined {
+	if (credential.kind !== 'anchored-certificate' || certificate?.ok !== true) return undefined;
+	return certificate.value.anchored;
 }
 
 /** SECURITY: a client that is registered with a binding has no token without it. test/attack/dpop.test.ts */
