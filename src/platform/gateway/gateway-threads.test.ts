@@ -79,7 +79,7 @@ test('serves once every thread listens, and confirms a change only when all of t
 	assert.equal(pool.isServing(), false);
 });
 
-test('a thread that does not confirm in time is ended and started afresh; the caller hears of it', async () => {
+test('check 98: a thread that cannot be reached, and so may honour what was revoked, is ended; the caller hears of it', async () => {
 	const { pool, deaths, starts } = await startPool([GOOD, DEAF]);
 	await assert.rejects(pool.publish([change(1)]), /did not confirm/);
 	await until(() => starts.length === 3);
