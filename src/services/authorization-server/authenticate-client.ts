@@ -152,10 +152,10 @@ function readClaim(
 	{ issuer, resourceServers, assertionAlgorithms }: AuthenticationDeps,
 ): Claim {
 	if (evidence.kind === 'certificate') {
-		// SECURITY: the certificate of a resource server is nobody's else, also where a client has registered it.
+		// SECURITY: the certificate of an internal service proves no client, also where one has registered it.
 		// test/conformance/authorization/resource-servers.test.ts
-		if (caller.thumbprint !== undefined && resourceServers.byThumbprint(caller.thumbprint) !== undefined) {
-			return { clientId: evidence.clientId, refusal: refuseClient('certificate', 'certificate of a resource server') };
+		if (isOfService(caller, resourceServers)) {
+			return { clientId: evidence.clientId, refusal: refuseClient('certificate', 'certificate of a service') };
 		}
 		return readCertificateClaim(evidence.clientId, caller, directory, nowMs);
 	}
@@ -176,6 +176,10 @@ function readClaim(
 	const claim = { clientId, client, credential, assertion: assertion.value };
 	const isOther = evidence.clientId !== undefined && evidence.clientId !== clientId;
 	return isOther ? { ...claim, refusal: refuseClient('assertion', 'client_id of another client') } : claim;
+}
+
+function isOfService({ thumbprint, service }: ConnectionProof, servers: ResourceServerIndex): boolean {
+	return service !== undefined || (thumbprint !== undefined && servers.byThumbprint(thumbprint) !== undefined);
 }
 
 function readCertificateClaim(

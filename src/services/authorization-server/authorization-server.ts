@@ -142,6 +142,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		products: () => catalogueView().products,
 		directory: deps.directory,
 		clientCertificate: deps.clientCertificate,
+		serviceCertificate: deps.serviceCertificate,
 		connection: deps.connection,
 		sources: deps.sources,
 		authentication,

@@ -24,7 +24,7 @@ import {
 } from './authenticate-client.ts';
 import { awaitToken, type PendingSignatures } from './await-token.ts';
 import { bindSender } from './bind-sender.ts';
-import { type ConnectionProof, type PresentedCertificate, proofOf } from './connection-proof.ts';
+import { type ConnectionProof, type PresentedCertificate, type PresentedService, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';
 import { describeOutcome } from './describe-outcome.ts';
 import { type DpopDeps, proveDpopKey } from './prove-dpop-key.ts';
@@ -42,6 +42,8 @@ export interface TokenEndpointDeps {
 	readonly products: () => ProductResources;
 	readonly directory: () => Directory;
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
+	/** The certificate of an internal service that the connection of a request shows. */
+	readonly serviceCertificate: (request: IncomingMessage) => PresentedService | undefined;
 	/** What is known of the connection of a request, and what its source is held against. */
 	readonly connection: (request: IncomingMessage) => Connection;
 	readonly sources: SourceProtection;
@@ -67,7 +69,8 @@ export async function answerTokenRequest(
 	const trace: Trace = { caller: undefined, authentication: undefined };
 	let outcome: Result<IssuedToken, Fault>;
 	try {
-		trace.caller = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text);
+		const service = deps.serviceCertificate(request);
+		trace.caller = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text, service);
 		outcome =
 			origin.refused === undefined ? await decide(request, trace, trace.caller, origin, deps) : fail(origin.refused);
 	} catch (error) {

@@ -292,27 +292,30 @@ test('no resource server acts as a client, nor the reverse', async () => {
 	}
 	assert.match(await introspect(world, text, asAccounts), /^\{"active":true/);
 	// Not even where a client has registered its certificate as a self-signed one of its own.
-	const impostor = makeMember('Impostor', ['reading'], 'standard', pinnedThumbprint);
-	const { certificateId: _, ...credential } = impostor.credential;
-	const fresh = await open();
-	try {
-		for (const change of [
-			{ kind: 'partner', record: impostor.partner },
-			{ kind: 'client', record: { ...impostor.client, authenticationMethod: 'self_signed_tls_client_auth' } },
-			{ kind: 'credential', record: { ...credential, kind: 'self-signed-certificate' } },
-			...impostor.subscriptions.map((record) => ({ kind: 'subscription', record }) as const),
-		] as const) {
-			fresh.change(change as Parameters<World['change']>[0]);
+	for (const [sender, thumbprint] of [
+		[asPayments, pinnedThumbprint],
+		[asAccounts, serviceCertificate.thumbprint],
+	] as const) {
+		const impostor = makeMember('Impostor', ['reading'], 'standard', thumbprint);
+		const { certificateId: _, ...credential } = impostor.credential;
+		const fresh = await open();
+		try {
+			for (const change of [
+				{ kind: 'partner', record: impostor.partner },
+				{ kind: 'client', record: { ...impostor.client, authenticationMethod: 'self_signed_tls_client_auth' } },
+				{ kind: 'credential', record: { ...credential, kind: 'self-signed-certificate' } },
+				...impostor.subscriptions.map((record) => ({ kind: 'subscription', record }) as const),
+			] as const) {
+				fresh.change(change as Parameters<World['change']>[0]);
+			}
+			for (const form of ['', `&client_id=${impostor.client.id}`]) {
+				const request = { ...sender, form: `&grant_type=client_credentials${form}` };
+				const asked = await post(fresh, '/oauth2/token', 'x', request);
+				assert.equal(asked.status, 401, asked.text);
+			}
+		} finally {
+			await fresh.close();
 		}
-		for (const form of ['', `&client_id=${impostor.client.id}`]) {
-			const asked = await post(fresh, '/oauth2/token', 'x', {
-				...asPayments,
-				form: `&grant_type=client_credentials${form}`,
-			});
-			assert.equal(asked.status, 401, asked.text);
-		}
-	} finally {
-		await fresh.close();
 	}
 	// A client is still told about its own tokens only, whatever it names.
 	assert.equal(
