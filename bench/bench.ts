@@ -1,6 +1,8 @@
 // npm run bench: what a request costs in CPU time, beside the peers, in one interleaved run; what each stage costs; start-up
-// and memory. Options: --json, --rounds N, --requests N, --connections N. Linux only (/proc).
+// and memory. Linux only (/proc). Options: --json, --rounds N, --requests N, --connections N, --warm-up N; --against DIR measures
+// another tree of this repository (a worktree of an earlier commit, with its dependencies installed) in the same rounds.
 import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createBenchIdentities } from './identities.ts';
 import { runLoad } from './load-client.ts';
@@ -15,13 +17,17 @@ const { values } = parseArgs({
 		rounds: { type: 'string', default: '5' },
 		requests: { type: 'string', default: '8000' },
 		connections: { type: 'string', default: '16' },
+		'warm-up': { type: 'string', default: '30000' },
+		against: { type: 'string' },
 	},
 });
 const rounds = Number(values.rounds);
 const requests = Number(values.requests);
 const connections = Number(values.connections);
-if (![rounds, requests, connections].every((value) => Number.isInteger(value) && value > 0)) {
-	process.stderr.write('--rounds, --requests and --connections take whole numbers above 0\n');
+/** By default enough for the compilers of every thread to have done their work: what they cost is start-up, not requests. */
+const warmUp = Number(values['warm-up']);
+if (![rounds, requests, connections, warmUp].every((value) => Number.isInteger(value) && value > 0)) {
+	process.stderr.write('--rounds, --requests, --connections and --warm-up take whole numbers above 0\n');
 	process.exit(2);
 }
 
@@ -32,8 +38,8 @@ interface Sample {
 	readonly p99Ms: number;
 }
 
-/** Enough for the compilers of every thread to have done their work: what they cost is start-up, not requests. */
-const WARM_UP_REQUESTS = 30_000;
+/** How the other tree is called in the report. */
+const AGAINST = 'against';
 
 const say = (text: string): void => void process.stderr.write(text);
 
@@ -50,11 +56,15 @@ try {
 		if (peer === undefined) say(`${start.name.slice(5).toLowerCase()} is not installed here and is left out\n`);
 		else peers.push(peer);
 	}
+	if (values.against !== undefined) {
+		peers.push(await startSallyport(upstreamPort, identities, resolve(values.against), AGAINST));
+	}
 	const idle = new Map(peers.map((peer) => [peer.name, readProcessTree(peer.pid).residentBytes]));
 	const samples = new Map<string, Sample[]>(peers.map((peer) => [peer.name, []]));
-	for (const peer of peers) await load(peer, WARM_UP_REQUESTS);
+	for (const peer of peers) await load(peer, warmUp);
 	for (let round = 0; round < rounds; round++) {
-		for (const peer of peers) {
+		// Back and forth, so that none of them always comes after the same one.
+		for (const peer of round % 2 === 0 ? peers : peers.toReversed()) {
 			samples.get(peer.name)?.push(await load(peer, requests));
 			say('.');
 		}
@@ -104,7 +114,9 @@ function report(
 		};
 	});
 	if (values.json) {
-		process.stdout.write(`${JSON.stringify({ rounds, requests, connections, peers: rows, stages }, null, '\t')}\n`);
+		process.stdout.write(
+			`${JSON.stringify({ rounds, requests, connections, timesAgainst: ratioToOther(samples), peers: rows, stages }, null, '\t')}\n`,
+		);
 		return;
 	}
 	process.stdout.write(
@@ -116,9 +128,22 @@ function report(
 			`${row.name.padEnd(12)} ${String(row.cpuMicrosecondsPerRequest).padStart(14)} ${String(row.timesNodeProxy).padStart(13)} ${String(row.requestsPerSecond).padStart(7)} ${String(row.p50Ms).padStart(8)} ${String(row.p99Ms).padStart(8)} ${String(row.idleMiB).padStart(9)} ${String(row.startMs).padStart(9)}\n`,
 		);
 	}
+	const ratio = ratioToOther(samples);
+	if (ratio !== undefined) process.stdout.write(`\nthis tree = ${ratio} × ${values.against} (median of the rounds)\n`);
 	process.stdout.write('\nstage                µs/request (inside one process, TLS and parsing not counted)\n');
 	for (const stage of stages)
 		process.stdout.write(`${stage.name.padEnd(20)} ${String(stage.microseconds).padStart(6)}\n`);
+}
+
+/** CPU per request of this tree over that of the other one, round by round: what slows a whole round slows both. */
+function ratioToOther(samples: ReadonlyMap<string, readonly Sample[]>): number | undefined {
+	const others = samples.get(AGAINST);
+	if (others === undefined) return undefined;
+	const own = samples.get('sallyport') ?? [];
+	return round(
+		median(own.map((one, index) => one.cpuMicroseconds / (others[index]?.cpuMicroseconds ?? Number.NaN))),
+		3,
+	);
 }
 
 function median(values: readonly number[]): number {

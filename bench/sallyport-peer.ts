@@ -11,25 +11,43 @@ import { openAdminClient } from '../src/cli/admin-client.ts';
 import type { BenchIdentities } from './identities.ts';
 import { endChild, freePort, GATEWAY_THREADS, orEnd, type Peer, plainRequest } from './peers.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** The tree that this file is in. */
+const OWN_TREE = fileURLToPath(new URL('..', import.meta.url));
 
-/** Starts the platform, onboards a partner, and gets its token. */
-export async function startSallyport(upstreamPort: number, identities: BenchIdentities): Promise<Peer> {
+/**
+ * Starts the platform of a tree of this repository, onboards a partner, and gets its token. Another tree runs on the Node that it
+ * has installed; it must understand the configuration and the calls below.
+ */
+export async function startSallyport(
+	upstreamPort: number,
+	identities: BenchIdentities,
+	tree: string = OWN_TREE,
+	name = 'sallyport',
+): Promise<Peer> {
 	const ports = {
 		gateway: await freePort(),
 		token: await freePort(),
 		admin: await freePort(),
 		private: await freePort(),
 	};
-	const folder = join(identities.folder, 'sallyport');
+	const folder = join(identities.folder, name);
 	mkdirSync(folder);
 	writeFileSync(join(folder, 'account.openapi.json'), JSON.stringify(ACCOUNT_DOCUMENT));
 	writeFileSync(join(folder, 'sallyport.yaml'), configuration(ports, upstreamPort, identities));
 	const data = join(folder, 'data');
 	const started = performance.now();
 	const child = spawn(
-		process.execPath,
-		[MAIN, 'start', '--config', join(folder, 'sallyport.yaml'), '--data', data, '--log', join(folder, 'log')],
+		tree === OWN_TREE ? process.execPath : join(tree, 'node_modules/.bin/node'),
+		[
+			join(tree, 'src/main.ts'),
+			'start',
+			'--config',
+			join(folder, 'sallyport.yaml'),
+			'--data',
+			data,
+			'--log',
+			join(folder, 'log'),
+		],
 		{
 			stdio: ['ignore', 'inherit', 'inherit'],
 		},
@@ -39,7 +57,7 @@ export async function startSallyport(upstreamPort: number, identities: BenchIden
 	const partner = await orEnd(child, onboard(data, ports.admin));
 	const token = await orEnd(child, requestToken(ports, partner));
 	return {
-		name: 'sallyport',
+		name,
 		does: 'the whole pipeline: binding, revocation, scopes, resource grant, four limits, contract, mask, ledger, metrics',
 		pid: child.pid as number,
 		port: ports.gateway,
@@ -119,7 +137,7 @@ function requestToken(ports: Ports, partner: PartnerIdentity): Promise<string> {
 }
 
 async function untilReady(port: number, child: { readonly exitCode: number | null }): Promise<void> {
-	for (let attempt = 0; attempt < 400; attempt++) {
+	for (let attempt = 0; attempt < 2400; attempt++) {
 		if (child.exitCode !== null) throw new Error(`sallyport ended with code ${child.exitCode}`);
 		try {
 			const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(1000) });
@@ -129,7 +147,7 @@ async function untilReady(port: number, child: { readonly exitCode: number | nul
 		}
 		await sleep(25);
 	}
-	throw new Error('sallyport was not ready within ten seconds');
+	throw new Error('sallyport was not ready within a minute');
 }
 
 function configuration(ports: Ports, upstreamPort: number, identities: BenchIdentities): string {
