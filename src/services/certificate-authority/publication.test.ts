@@ -96,6 +96,24 @@ test('check 103: a list is served with its type, an entity tag, dates, and a sho
 	assert.equal(pem.headers.etag, '"7-pem"');
 });
 
+test('every answer has the security header fields that plain HTTP may carry, and names no software', async (context) => {
+	const { call } = await openPublication(context);
+	for (const [path, options, status] of [
+		[PATH, {}, 200],
+		[PATH, { headers: { 'if-none-match': '"7"' } }, 304],
+		['/crl/none.crl', {}, 404],
+		[PATH, { method: 'DELETE' }, 405],
+		['/ocsp', { method: 'POST', body: Buffer.from('x') }, 415],
+	] as const) {
+		const answer = await call(path, options);
+		assert.equal(answer.status, status);
+		assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+		assert.equal(answer.headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'");
+		for (const name of ['server', 'x-powered-by', 'strict-transport-security'])
+			assert.equal(answer.headers[name], undefined);
+	}
+});
+
 test('check 103: whoever has the list already is told so', async (context) => {
 	const { call, counted } = await openPublication(context);
 	for (const tag of ['"7"', 'W/"7"', '"6", "7"', '*']) {

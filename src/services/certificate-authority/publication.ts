@@ -59,6 +59,9 @@ export function createPublication(
 	deps: PublicationDependencies,
 ): (request: IncomingMessage, response: ServerResponse) => void {
 	return (request, response) => {
+		// Of the fields of every answer those that plain HTTP may carry (RFC 6797 §7.2 keeps HSTS to TLS).
+		response.setHeader('X-Content-Type-Options', 'nosniff');
+		response.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
 		serve(request, response, deps).catch((error: unknown) => {
 			deps.reportBug(error);
 			if (!response.headersSent) send(request, response, 500, 'text/plain', Buffer.from('internal error\n'));
@@ -246,7 +249,6 @@ function send(request: IncomingMessage, response: ServerResponse, status: number
 	response.writeHead(status, {
 		'Content-Type': type,
 		'Content-Length': body.length,
-		'X-Content-Type-Options': 'nosniff',
 	});
 	response.end(request.method === 'HEAD' ? undefined : body);
 }
