@@ -59,8 +59,8 @@ const ACCEPTED: ReadonlyMap<string, string> = new Map([
 	],
 ]);
 
-/** Half a minute of one processor each on a machine that does nothing else. */
-const SCAN_TIMEOUT_MS = 170_000;
+/** Half a minute of one processor each; on a busy machine as long as it takes. */
+const SCAN_TIMEOUT_MS = 400_000;
 
 let platform: PlatformBesideBank;
 let folder: string;
