@@ -27,7 +27,9 @@ export function findCertificateCredential(
 ): CertificateBoundCredential | undefined {
 	const exact = thumbprint === undefined ? undefined : directory.credentialByThumbprint(thumbprint);
 	const anchored = certificate?.ok === true ? certificate.value.anchored : undefined;
-	if (exact !== undefined || anchored === undefined) return exact;
+	// Whoever has registered a copy of this certificate for another client keeps nobody from being its own.
+	const isMeant = exact !== undefined && (clientId === undefined || exact.clientId === clientId);
+	if (anchored === undefined || isMeant) return exact;
 	let found: AnchoredCertificateCredential | undefined;
 	for (const name of anchored.names) {
 		const credential = directory.anchoredCredential(name);
@@ -37,5 +39,5 @@ export function findCertificateCredential(
 		if (found !== undefined && found.clientId !== credential.clientId) return undefined;
 		if (found === undefined || !isCredentialLive(found, nowMs)) found = credential;
 	}
-	return found;
+	return found ?? exact;
 }

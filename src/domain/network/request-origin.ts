@@ -30,13 +30,21 @@ const origins = new WeakMap<Connection, RequestOrigin>();
 export function whereFrom(connection: Connection): RequestOrigin {
 	let origin = origins.get(connection);
 	if (origin === undefined) {
-		const { address: text, peerAddress: peer, certificate } = connection;
+		const { address: text, peerAddress: peer } = connection;
 		const address = parseSocketAddress(text);
-		const thumbprint = certificate?.ok === true ? certificate.value.thumbprint : undefined;
-		origin = { address, text, peer, source: sourceOf(address, thumbprint) };
+		origin = { address, text, peer, source: sourceOf(address, knownBy(connection)) };
 		origins.set(connection, origin);
 	}
 	return origin;
+}
+
+/**
+ * What a connection is known by, beside its address. SECURITY: an authority of a partner's own can make as many certificates
+ * as it likes; all below one anchor are one source. src/domain/network/request-origin.test.ts
+ */
+function knownBy({ certificate }: Connection): string | undefined {
+	if (certificate?.ok !== true) return undefined;
+	return certificate.value.anchored?.anchorId ?? certificate.value.thumbprint;
 }
 
 /**

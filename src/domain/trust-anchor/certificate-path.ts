@@ -21,7 +21,7 @@ export const INTERMEDIATES_MAX = 4;
 /** Most paths that are judged for one certificate; each costs as many signatures as it has links. */
 const PATHS_MAX = 16;
 /** Most authorities that are looked at as the issuer of another; each costs one signature. */
-const STEPS_MAX = 48;
+const STEPS_MAX = 32;
 
 /** A certificate that may stand in a path. */
 export interface ChainLink {

@@ -34,23 +34,18 @@ async function openWorld(made: Made, more: Partial<TrustAnchor> = {}) {
 	const say = (message: string, fields?: LogFields): void =>
 		void said.push(`${message} ${String(fields?.['exception.message'] ?? '')}`);
 	const ledger = new TestLedger();
-	let answer: Answer = fail({ reason: 'unreachable', internal: 'ECONNREFUSED' });
+	let answer: Answer | Promise<Answer> = fail({ reason: 'unreachable', internal: 'ECONNREFUSED' });
 	const lists = createAnchorLists({
 		store: registry,
 		directory,
 		publisher: createChangePublisher(registry, directory, () => Promise.resolve()),
 		audit: ledger,
-		fetch: (request) => {
+		fetch: async (request) => {
 			asked.push(request);
-			if (!answer.ok) return Promise.resolve(answer);
-			const given = {
-				status: 200,
-				body: Buffer.alloc(0),
-				contentType: undefined,
-				etag: undefined,
-				maxAgeSeconds: undefined,
-			};
-			return Promise.resolve(ok({ ...given, ...answer.value } as OutgoingResponse));
+			const given = await answer;
+			if (!given.ok) return given;
+			const empty = { status: 200, body: Buffer.alloc(0), contentType: undefined, etag: undefined } as const;
+			return ok({ maxAgeSeconds: undefined, ...empty, ...given.value } as OutgoingResponse);
 		},
 		refreshMs: HOUR_MS,
 		clock,
@@ -62,7 +57,13 @@ async function openWorld(made: Made, more: Partial<TrustAnchor> = {}) {
 		await lists.run();
 		return asked.length - before;
 	};
-	return { clock, anchor, directory, asked, said, ledger, lists, run };
+	/** Lets the next answers wait; gives what ends the waiting. */
+	const hold = (): ((given: Answer) => void) => {
+		const { promise, resolve } = Promise.withResolvers<Answer>();
+		answer = promise;
+		return resolve;
+	};
+	return { clock, anchor, directory, asked, said, ledger, lists, run, hold };
 }
 
 test('a list is fetched within bounds, taken, recorded, and in force', async () => {
@@ -118,4 +119,15 @@ test('an anchor without a URL, without a need for lists, or that is revoked is n
 		await lists.close();
 		assert.equal(await run(), 0);
 	}
+});
+
+test('the end of the platform does not wait for a server that does not answer, and nothing is taken after it', async () => {
+	const root = makeAuthority('Acme root');
+	const { lists, directory, hold } = await openWorld(root);
+	const answer = hold();
+	const running = lists.run();
+	await lists.close();
+	answer(ok({ body: makeList(root) }));
+	await running;
+	assert.deepEqual(directory.trustAnchors.lists(), []);
 });

@@ -30,7 +30,7 @@ export interface AnchorLists {
 	run(): Promise<void>;
 	/** Says how the lists are, as Prometheus text. */
 	render(): string;
-	/** Waits for the run that is under way; there is none after it. */
+	/** Takes no list any more; one that is being taken is waited for, one that is still being fetched is not. */
 	close(): Promise<void>;
 }
 
@@ -54,12 +54,12 @@ const ACCEPT = 'application/pkix-crl, application/x-pkcs7-crl;q=0.5, */*;q=0.1';
 export function createAnchorLists(deps: AnchorListDependencies): AnchorLists {
 	const places = new Map<string, Place>();
 	const announced = new Map<string, ListState>();
+	const takings = new Takings();
 	let running: Promise<void> | undefined;
-	let isClosed = false;
 	return {
 		run: async () => {
-			if (running !== undefined || isClosed) return;
-			running = runOnce(deps, places, () => isClosed)
+			if (running !== undefined || takings.isClosed) return;
+			running = runOnce(deps, places, takings)
 				.then(() => announce(deps, announced))
 				.catch((thrown: unknown) => {
 					deps.log.error('revocation lists of partners could not be looked at', describeError(thrown));
@@ -68,18 +68,11 @@ export function createAnchorLists(deps: AnchorListDependencies): AnchorLists {
 			running = undefined;
 		},
 		render: () => renderStates(deps),
-		close: async () => {
-			isClosed = true;
-			await running;
-		},
+		close: () => takings.close(),
 	};
 }
 
-async function runOnce(
-	deps: AnchorListDependencies,
-	places: Map<string, Place>,
-	isClosed: () => boolean,
-): Promise<void> {
+async function runOnce(deps: AnchorListDependencies, places: Map<string, Place>, takings: Takings): Promise<void> {
 	const wanted = new Map<string, { readonly anchor: TrustAnchor; readonly url: string }>();
 	for (const anchor of inUse(deps.directory)) {
 		for (const url of anchor.listUrls) wanted.set(`${anchor.id} ${url}`, { anchor, url });
@@ -88,19 +81,25 @@ async function runOnce(
 	const nowMs = deps.clock.nowMs();
 	const due = [...wanted].filter(([key]) => (places.get(key)?.nextAtMs ?? 0) <= nowMs).slice(0, PER_RUN_MAX);
 	const workers = Array.from({ length: AT_ONCE_MAX }, async () => {
-		for (let next = due.shift(); next !== undefined && !isClosed(); next = due.shift()) {
+		for (let next = due.shift(); next !== undefined && !takings.isClosed; next = due.shift()) {
 			const [key, { anchor, url }] = next;
 			const place = places.get(key) ?? { nextAtMs: 0, failures: 0, etag: undefined };
 			places.set(key, place);
-			await fetchOne(deps, anchor, url, place);
+			await fetchOne(deps, anchor, url, place, takings);
 		}
 	});
 	await Promise.all(workers);
 }
 
-async function fetchOne(deps: AnchorListDependencies, anchor: TrustAnchor, url: string, place: Place): Promise<void> {
+async function fetchOne(
+	deps: AnchorListDependencies,
+	anchor: TrustAnchor,
+	url: string,
+	place: Place,
+	takings: Takings,
+): Promise<void> {
 	try {
-		const nextUpdateMs = await fetchList(deps, anchor, url, place);
+		const nextUpdateMs = await fetchList(deps, anchor, url, place, takings);
 		place.failures = 0;
 		const nowMs = deps.clock.nowMs();
 		// Half of what is left, so that a list that fails to come is asked for many times before the old one ends.
@@ -125,6 +124,7 @@ async function fetchList(
 	anchor: TrustAnchor,
 	url: string,
 	place: Place,
+	takings: Takings,
 ): Promise<number | undefined> {
 	const answer = await deps.fetch({
 		url,
@@ -136,7 +136,41 @@ async function fetchList(
 	});
 	if (!answer.ok) throw new Error(`fetching failed: ${answer.fault.reason} (${answer.fault.internal})`);
 	if (answer.value.status === 304) return undefined;
-	const read = await readAnchorList(answer.value.body);
+	const record = await takings.take(() => takeList(deps, anchor, answer.value.body));
+	place.etag = answer.value.etag;
+	return record?.nextUpdateMs;
+}
+
+/** Lists that are being taken: the store must not be closed in between. */
+class Takings {
+	readonly #running = new Set<Promise<unknown>>();
+	#isClosed = false;
+
+	get isClosed(): boolean {
+		return this.#isClosed;
+	}
+
+	/** Runs `work`, unless it is closed. */
+	async take<T>(work: () => Promise<T>): Promise<T | undefined> {
+		if (this.#isClosed) return undefined;
+		const running = work();
+		this.#running.add(running);
+		try {
+			return await running;
+		} finally {
+			this.#running.delete(running);
+		}
+	}
+
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		await Promise.allSettled(this.#running);
+	}
+}
+
+/** Takes one list, recorded before it is committed, and publishes it. */
+async function takeList(deps: AnchorListDependencies, anchor: TrustAnchor, body: Buffer): Promise<AnchorList> {
+	const read = await readAnchorList(body);
 	if (!read.ok) throw new Error(read.fault.detail);
 	const taken = await commitChange(deps.store, async (registry) => {
 		const outcome = await takeAnchorList(registry, anchor.id, read.value, deps);
@@ -160,8 +194,7 @@ async function fetchList(
 	});
 	if (!taken.ok) throw new Error(taken.fault.detail);
 	if (taken.value.changed) await deps.publisher.publish(taken.value.sequence);
-	place.etag = answer.value.etag;
-	return taken.value.record.nextUpdateMs;
+	return taken.value.record;
 }
 
 function inUse(directory: Directory): readonly TrustAnchor[] {
