@@ -18,7 +18,7 @@ import { createOpensslFolder, skipWithoutOpenssl } from '../../../test/fixture/o
 import { derNull } from '../certificate/der.ts';
 import { OID } from '../certificate/object-identifier.ts';
 import type { TrustAnchorId } from '../../kernel/ids.ts';
-import type { TrustAnchor } from './trust-anchor.ts';
+import { type AnchorList, anchorListId, type TrustAnchor } from './trust-anchor.ts';
 import { TrustAnchorIndex } from './trust-anchor-index.ts';
 
 const DAY_MS = 86_400_000;
@@ -330,4 +330,41 @@ test('authorities of one name are told apart by their keys, however many there a
 		assert.ok(verdict?.ok);
 		assert.equal(verdict.value.anchored?.anchorId, records[count]?.id);
 	}
+});
+
+test('what is remembered of a holder ends with its list, with a new list, and with its anchor', () => {
+	const holder = makeCertificate({ issuer: root });
+	const anchor = anchorOf(root, { revocation: 'required' });
+	const index = indexOf(anchor);
+	const verdict = index.judge(holder.der, [], Date.now());
+	assert.ok(verdict?.ok && verdict.value.anchored);
+	const { anchored } = verdict.value;
+	const [link] = anchored.links;
+	const status = (nowMs: number): string => index.judgeStatus(anchored, nowMs)?.code ?? 'ok';
+	assert.equal(status(10), 'revocation_unknown');
+	const list: AnchorList = {
+		id: anchorListId(anchor.id, link?.issuerKeyHash ?? ''),
+		anchorId: anchor.id,
+		partnerId: anchor.partnerId,
+		issuerKeyHash: link?.issuerKeyHash ?? '',
+		number: '1',
+		thisUpdateMs: 0,
+		nextUpdateMs: 100,
+		entries: 0,
+		revoked: '',
+		digest: '',
+		takenAtMs: 0,
+		revision: 1,
+	};
+	index.applyList(list);
+	assert.deepEqual(
+		[status(10), status(99), status(100), status(200)],
+		['ok', 'ok', 'revocation_unknown', 'revocation_unknown'],
+	);
+	index.applyList({ ...list, nextUpdateMs: 300 });
+	assert.equal(status(200), 'ok');
+	index.apply({ ...anchor, revocation: 'none', revision: 2 });
+	assert.equal(status(400), 'ok');
+	index.apply({ ...anchor, status: 'revoked', revision: 3 });
+	assert.equal(status(200), 'certificate_revoked');
 });

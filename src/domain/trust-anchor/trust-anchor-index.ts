@@ -20,6 +20,13 @@ interface OpenAnchor extends PathAnchor {
 	readonly intermediates: readonly ChainLink[];
 }
 
+/** What was found of a holder: by which version of everything, and until when. */
+interface Status {
+	readonly version: number;
+	readonly untilMs: number;
+	readonly refused: Fault | undefined;
+}
+
 interface OpenList {
 	readonly record: AnchorList;
 	readonly isRevoked: (serial: string) => boolean;
@@ -48,6 +55,10 @@ export class TrustAnchorIndex {
 	/** Authorities that were seen in paths that held, by anchor. */
 	readonly #seen = new Map<TrustAnchorId, ChainLink[]>();
 	#version = 0;
+	/** Rises with each anchor and each list. */
+	#statusVersion = 0;
+	/** What was found of a holder, until something changes or one of its lists ends. */
+	readonly #statuses = new WeakMap<AnchoredHolder, Status>();
 	/** Told of an authority that was not known before, so that others can be. */
 	onIntermediate: ((anchorId: TrustAnchorId, der: Buffer) => void) | undefined = undefined;
 
@@ -63,6 +74,7 @@ export class TrustAnchorIndex {
 	/** Takes an anchor in, or what became of one. */
 	apply(record: TrustAnchor): void {
 		this.#version++;
+		this.#statusVersion++;
 		const known = this.#anchors.get(record.id);
 		if (known !== undefined) this.#close(known);
 		const anchor = openAnchor(record);
@@ -79,6 +91,7 @@ export class TrustAnchorIndex {
 
 	/** Takes a list in. */
 	applyList(record: AnchorList): void {
+		this.#statusVersion++;
 		this.#lists.set(record.id, { record, isRevoked: openSerials(record.revoked) });
 	}
 
@@ -150,27 +163,45 @@ export class TrustAnchorIndex {
 	 * Judges, on every request, whether a certificate below an anchor may still be let in: the anchor, and its lists by the
 	 * rule of the anchor. Faults: `certificate_revoked`, `revocation_unknown`.
 	 */
-	judgeStatus({ anchorId, links }: AnchoredHolder, nowMs: number): Fault | undefined {
+	judgeStatus(holder: AnchoredHolder, nowMs: number): Fault | undefined {
+		const known = this.#statuses.get(holder);
+		if (known !== undefined && known.version === this.#statusVersion && nowMs < known.untilMs) return known.refused;
+		const status = this.#findStatus(holder, nowMs);
+		this.#statuses.set(holder, status);
+		return status.refused;
+	}
+
+	#findStatus({ anchorId, links }: AnchoredHolder, nowMs: number): Status {
+		const lasting = (refused: Fault | undefined, untilMs = Number.POSITIVE_INFINITY): Status => ({
+			version: this.#statusVersion,
+			untilMs,
+			refused,
+		});
 		const anchor = this.#anchors.get(anchorId)?.record;
 		// SECURITY: also on a connection that was opened before. test/conformance/authorization/partner-ca.test.ts
 		if (anchor?.status !== 'active') {
-			return fault('certificate_revoked', 'The authority of the client certificate is not trusted any more.');
+			return lasting(fault('certificate_revoked', 'The authority of the client certificate is not trusted any more.'));
 		}
-		if (anchor.revocation === 'none') return undefined;
+		if (anchor.revocation === 'none') return lasting(undefined);
 		let isUnknown = false;
+		let untilMs = Number.POSITIVE_INFINITY;
 		for (const { serial, issuerKeyHash } of links) {
 			const list = this.#lists.get(anchorListId(anchorId, issuerKeyHash));
 			// What a list once named stays revoked, however old the list is.
 			if (list?.isRevoked(serial) === true) {
-				return fault('certificate_revoked', 'The client certificate was revoked by the authority that issued it.');
+				return lasting(
+					fault('certificate_revoked', 'The client certificate was revoked by the authority that issued it.'),
+				);
 			}
 			if (list === undefined || nowMs >= list.record.nextUpdateMs) isUnknown = true;
+			else untilMs = Math.min(untilMs, list.record.nextUpdateMs);
 		}
-		if (!isUnknown || anchor.revocation === 'best-effort') return undefined;
-		return fault(
+		if (!isUnknown || anchor.revocation === 'best-effort') return lasting(undefined, untilMs);
+		const unknown = fault(
 			'revocation_unknown',
 			'The revocation list of the authority that issued the client certificate is missing or out of date. Publish a new one.',
 		);
+		return lasting(unknown);
 	}
 
 	#close(anchor: OpenAnchor): void {
