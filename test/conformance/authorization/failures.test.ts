@@ -207,14 +207,18 @@ test('checks 106, 107: each outcome is recorded once with who, by what and why, 
 	await world.close();
 });
 
-test('the use of a credential is noted for the store, once for many requests', async () => {
+test('the use of credentials is noted for the store, once for many requests: what proved the client, and what binds the token', async (context) => {
 	const { CredentialUses } = await import('../../../src/domain/client/credential-uses.ts');
 	const uses = new CredentialUses();
 	const world = await startWorld([good], { uses });
+	context.after(() => world.close());
 	world.change({ kind: 'credential', record: good.key });
 	for (let n = 0; n < 5; n++) assert.equal((await world.ask(assertionForm(makeAssertion(good)))).status, 200);
 	assert.equal((await world.ask(assertionForm(wrong(good)))).status, 401);
-	assert.deepEqual(uses.take(), [{ credentialId: good.key.id, lastUsedAtMs: clock.nowMs() }]);
+	const lastUsedAtMs = clock.nowMs();
+	assert.deepEqual(uses.take(), [
+		{ credentialId: good.key.id, lastUsedAtMs },
+		{ credentialId: good.credential.id, lastUsedAtMs },
+	]);
 	assert.deepEqual(uses.take(), []);
-	await world.close();
 });
