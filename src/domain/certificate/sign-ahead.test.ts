@@ -14,6 +14,7 @@ import { openEnrolment } from './enrolment.ts';
 import { issueClientCertificate } from './issue-client-certificate.ts';
 import type { Issuer } from './issuer.ts';
 import { revokeCredential } from './revoke-credential.ts';
+import { revokeIssued } from './revoke-issued.ts';
 import { signAhead } from './sign-ahead.ts';
 
 /** A registry whose authority has its key elsewhere, and a client that wants a certificate from it. */
@@ -26,7 +27,10 @@ async function setting() {
 	const attempt = (inside: Registry, issuer: Issuer, csr: Buffer) =>
 		issueClientCertificate(inside, { clientId, partnerId, csr }, { ...issuing, authority: issuer });
 	const issueAhead = (csr = newCsr()) =>
-		signAhead(authority, (issuer) => commitChange(registry, (inside) => attempt(inside, issuer, csr)));
+		signAhead(
+			() => authority,
+			(issuer) => commitChange(registry, (inside) => attempt(inside, issuer, csr)),
+		);
 	const credentials = async () => [...(await registry.credentials.list({ limit: 100 })).items];
 	return { ...made, distant, authority, attempt, issueAhead, credentials };
 }
@@ -56,10 +60,13 @@ test('what is handed out is what is recorded, signed once, and a key in memory t
 	assert.ok(recorded !== undefined && issued.chainPem.startsWith(recorded.pem));
 	let attempts = 0;
 	unwrap(
-		await signAhead(issuing.authority, (issuer) => {
-			attempts += 1;
-			return commitChange(registry, (inside) => attempt(inside, issuer, newCsr()));
-		}),
+		await signAhead(
+			() => issuing.authority,
+			(issuer) => {
+				attempts += 1;
+				return commitChange(registry, (inside) => attempt(inside, issuer, newCsr()));
+			},
+		),
 	);
 	assert.equal(attempts, 1);
 	assert.equal(authority.takeSigned, undefined, 'an issuer outside of signAhead is as it was');
@@ -84,6 +91,29 @@ test('a request that is refused anyway costs no signature', async () => {
 	assert.equal(distant.asked(), 0);
 });
 
+test('an authority that is replaced while it signs gets no certificate into the records: the one that signs now does', async () => {
+	const { registry, clock, authority, attempt, distant, credentials } = await setting();
+	let now: Issuer = { ...authority, id: 'partner-issuing' };
+	distant.before = async () => {
+		distant.before = () => Promise.resolve();
+		now = { ...authority, id: 'partner-issuing-2' };
+		const old = { issuer: 'partner-issuing', reason: 'superseded' } as const;
+		const { left } = unwrap(await commitChange(registry, (inside) => revokeIssued(inside, old, { clock })));
+		assert.equal(left.certificates, 0);
+	};
+	const csr = newCsr();
+	const issued = unwrap(
+		await signAhead(
+			() => now,
+			(issuer) => commitChange(registry, (inside) => attempt(inside, issuer, csr)),
+		),
+	);
+	assert.equal(issued.certificate.issuer, 'partner-issuing-2');
+	assert.equal((await registry.certificates.countHolders('partner-issuing', clock.nowMs())).certificates, 0);
+	assert.equal((await credentials()).length, 1);
+	assert.equal(distant.asked(), 2);
+});
+
 test('a key that cannot be used leaves no trace, and the refusal says when to come back', async () => {
 	const { distant, issueAhead, credentials } = await setting();
 	distant.before = takenOut;
@@ -98,8 +128,9 @@ test('a key that cannot be used leaves no trace, and the refusal says when to co
 
 test('records that ask for another certificate with every attempt end in a conflict, not in a loop', async () => {
 	const { registry, distant, authority, attempt, credentials } = await setting();
-	const outcome = await signAhead(authority, (issuer) =>
-		commitChange(registry, (inside) => attempt(inside, issuer, newCsr())),
+	const outcome = await signAhead(
+		() => authority,
+		(issuer) => commitChange(registry, (inside) => attempt(inside, issuer, newCsr())),
 	);
 	assert.ok(!outcome.ok);
 	assert.equal(outcome.fault.code, 'conflict');

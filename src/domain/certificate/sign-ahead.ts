@@ -29,24 +29,25 @@ const ATTEMPTS_MAX = 3;
 
 /**
  * Runs `attempt`, which is one transaction, with an issuer that never lets it wait for a key elsewhere. A key in memory signs
- * within the transaction, in microseconds. Faults: those of `attempt`; `authority_unavailable` when the key cannot be used;
- * `conflict` when the records changed with every attempt. INVARIANT: what a rolled back attempt left behind is nothing.
+ * within the transaction, in microseconds. `issuerNow` gives the authority that signs now. Faults: those of `attempt`;
+ * `authority_unavailable` when the key cannot be used; `conflict` when the records changed with every attempt.
+ * INVARIANT: what a rolled back attempt left behind is nothing.
  */
 export async function signAhead<T>(
-	issuer: Issuer,
+	issuerNow: () => Issuer,
 	attempt: (issuer: Issuer) => Promise<Result<T, Fault>>,
 ): Promise<Result<T, Fault>> {
-	if (issuer.signer.signSync !== undefined) return attempt(issuer);
 	const signed = new Map<string, IssuedCertificate>();
-	const ahead: Issuer = {
-		...issuer,
-		takeSigned: (wish, sign) => {
-			const certificate = signed.get(wish);
-			if (certificate === undefined) throw new SignatureWanted(wish, sign);
-			return certificate;
-		},
+	const takeSigned: Issuer['takeSigned'] = (wish, sign) => {
+		const certificate = signed.get(wish);
+		if (certificate === undefined) throw new SignatureWanted(wish, sign);
+		return certificate;
 	};
 	for (let count = 0; count < ATTEMPTS_MAX; count++) {
+		// SECURITY: asked for with each attempt: an authority that was replaced while it signed, and whose certificates were
+		// revoked since, gets no new one into the records. src/domain/certificate/sign-ahead.test.ts
+		const issuer = issuerNow();
+		const ahead = issuer.signer.signSync === undefined ? { ...issuer, takeSigned } : issuer;
 		const outcome = await attemptOnce(ahead, attempt);
 		if (!(outcome instanceof SignatureWanted)) return outcome;
 		const certificate = await outcome.sign();

@@ -71,7 +71,7 @@ interface CommandRoute<P, B, A, M, I extends Issuer | undefined> extends RouteDe
 	 * behind when the transaction does not come true must harm nobody.
 	 */
 	readonly prepare?: (input: CommandInput<P, B>) => Promise<Result<M, Fault>>;
-	/** Names the authority that signs what the command issues; read with each command. */
+	/** Names the authority that signs what the command issues; read with each attempt at its transaction. */
 	readonly issuer?: () => I;
 	/** Runs in the transaction of the command, with what `prepare` made, and with the authority that `issuer` named. */
 	readonly work: (
@@ -189,7 +189,7 @@ async function serveCommand<P extends object, B, A, M, I extends Issuer | undefi
 			ifMatch,
 			body: json.value,
 		}),
-		issuer: route.issuer?.(),
+		issuer: route.issuer as (() => Issuer) | undefined,
 		work: async (registry, issuer) => {
 			const performed = await route.work(registry, input, prepared.value, issuer as I);
 			return performed.ok ? ok(outcomeOf(performed.value, route.status)) : performed;

@@ -43,8 +43,8 @@ export interface CommandOutcome {
 export interface Command {
 	readonly idempotencyKey: string | undefined;
 	readonly fingerprint: string;
-	/** The authority that signs what the command issues; undefined for a command that issues nothing. */
-	readonly issuer?: Issuer | undefined;
+	/** Gives the authority that signs what the command issues; undefined for a command that issues nothing. */
+	readonly issuer?: (() => Issuer) | undefined;
 	/** Runs inside the transaction; of several runs at most one is committed. `issuer` never makes it wait. */
 	readonly work: (registry: Registry, issuer: Issuer | undefined) => Promise<Result<CommandOutcome, Fault>>;
 }

@@ -62,12 +62,14 @@ export async function enrol(
 	try {
 		const issuing = deps.issuing();
 		// Nobody's transaction waits for a key that lies elsewhere, whoever asks for certificates, and how often.
-		outcome = await signAhead(issuing.authority, (authority) =>
-			commitChange(deps.store, async (registry) => {
-				const issued = await issue(registry, proof, csr, { ...issuing, authority }, deps.renewal);
-				if (issued.ok) await recordIssue(deps, caller, issued.value);
-				return issued;
-			}),
+		outcome = await signAhead(
+			() => deps.issuing().authority,
+			(authority) =>
+				commitChange(deps.store, async (registry) => {
+					const issued = await issue(registry, proof, csr, { ...issuing, authority }, deps.renewal);
+					if (issued.ok) await recordIssue(deps, caller, issued.value);
+					return issued;
+				}),
 		);
 	} catch (error) {
 		if (!(error instanceof LedgerRefused)) throw error;
