@@ -124,6 +124,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		uses: deps.uses,
 		resourceServers: deps.resourceServers,
 	};
+	const pendingSignatures = new PendingSignatures();
 	const tokenEndpoint: TokenEndpointDeps = {
 		issuer: deps.issuer,
 		writers: createTokenWriters(deps),
@@ -146,7 +147,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		connection: deps.connection,
 		sources: deps.sources,
 		authentication,
-		pendingSignatures: new PendingSignatures(),
+		pendingSignatures,
 		audit: deps.audit,
 		clock: deps.clock,
 		random: deps.random,
@@ -156,6 +157,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 	const tokenService: TokenServiceDeps = {
 		...deps,
 		authentication,
+		pendingSignatures,
 		products: () => catalogueView().products,
 		bodyTimeoutMs,
 	};

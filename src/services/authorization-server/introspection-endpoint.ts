@@ -6,6 +6,7 @@ import { encryptJwe } from '../../domain/token/access-token-jwe.ts';
 import { type ResourceServer, resourceServerId } from '../../domain/token/resource-server.ts';
 import { nowSeconds } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import type { PartnerId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { authenticateResourceServer } from './authenticate-resource-server.ts';
 import { awaitSignature } from './await-token.ts';
@@ -29,6 +30,8 @@ const INTROSPECTION_MEDIA_TYPE = `application/${INTROSPECTION_TYPE}`;
 interface Answer extends TokenDescription {
 	/** Whom a signed answer is for: a client id, or the id of a resource server. */
 	readonly audience: string;
+	/** Whose client asks; undefined for a resource server, which is the company's own. */
+	readonly partnerId?: PartnerId;
 	readonly resourceServer?: ResourceServer;
 	/** Describes the token as of now. */
 	readonly describeAgain: () => TokenDescription;
@@ -85,9 +88,9 @@ async function decide(
 		if (!client.ok) return client;
 		const token = openToken(asked.value, deps);
 		if (!token.ok) return token;
-		const { id } = client.value.client;
+		const { id, partnerId } = client.value.client;
 		const describe = () => describeToClient(token.value, id, deps.directory(), deps.clock.nowMs());
-		return ok({ audience: id, ...describe(), describeAgain: describe });
+		return ok({ audience: id, partnerId, ...describe(), describeAgain: describe });
 	}
 	if (!server.ok) return server;
 	const token = openToken(asked.value, deps);
@@ -100,10 +103,15 @@ async function decide(
 
 /** Signs an answer (RFC 9701 §5). Fault: `oauth_temporarily_unavailable` when the key cannot be used. */
 async function signAnswer(answer: Answer, deps: TokenServiceDeps): Promise<Result<string, Fault>> {
-	const { audience, body, resourceServer, describeAgain } = answer;
+	const { audience, partnerId, body, resourceServer, describeAgain } = answer;
+	const { pendingSignatures } = deps;
+	// SECURITY: one partner does not fill the queue of a key elsewhere by questions either.
+	// test/conformance/authorization/remote-signing.test.ts
+	if (partnerId !== undefined && pendingSignatures.isFull(partnerId)) return fail(tooManyWaiting());
 	const claims = { iss: deps.issuer, aud: audience, iat: nowSeconds(deps.clock), token_introspection: body };
 	const written = deps.introspectionSigner()(claims);
-	const signed = await awaitSignature(written);
+	const waiting = awaitSignature(written);
+	const signed = await (partnerId === undefined ? waiting : pendingSignatures.during(partnerId, waiting));
 	if (!signed.ok) return signed;
 	// Where the key lies elsewhere, the token may have died while the signature was made. What is signed says that it lives.
 	const isStale = typeof written !== 'string' && JSON.stringify(describeAgain().body) !== JSON.stringify(body);
@@ -113,4 +121,9 @@ async function signAnswer(answer: Answer, deps: TokenServiceDeps): Promise<Resul
 	const { resourceServers } = deps.authentication;
 	const key = resourceServer && resourceServers.encryptionKey(resourceServer);
 	return ok(key === undefined ? signed.value : encryptJwe(signed.value, key, deps.random));
+}
+
+function tooManyWaiting(): Fault {
+	const detail = 'No answer can be signed now. Try again later.';
+	return fault('oauth_temporarily_unavailable', detail, { retryAfterSeconds: 5 });
 }

@@ -22,6 +22,7 @@ import {
 	stillIs,
 } from './authenticate-client.ts';
 import type { ResourceServerAuthentication } from './authenticate-resource-server.ts';
+import type { PendingSignatures } from './await-token.ts';
 import { type ConnectionProof, type PresentedCertificate, type PresentedService, proofOf } from './connection-proof.ts';
 import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
 import { type ClientForm, readClientForm } from './client-form.ts';
@@ -43,6 +44,8 @@ export interface TokenServiceDeps {
 	readonly tokens: AccessTokenVerifier;
 	/** Signs answers of the type `INTROSPECTION_TYPE`. */
 	readonly introspectionSigner: () => TokenSigner;
+	/** The same as of the token endpoint: both wait for the same key. */
+	readonly pendingSignatures: PendingSignatures;
 	readonly store: RegistryStore;
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;

@@ -268,6 +268,41 @@ test('one partner that asks without end does not keep another from its token', a
 	assert.equal((await world.ask(ASK)).status, 200, 'and once they are answered it may ask again');
 });
 
+test('one partner that asks about tokens without end does not keep another from its token', async (context) => {
+	let release: (() => void)[] = [];
+	let isStuck = true;
+	const signer = playedSigner(async (data) => {
+		if (isStuck) await new Promise<void>((resolve) => release.push(resolve));
+		return own.sign(data);
+	});
+	const counts = COUNTS();
+	const bounds = { name: 'the key', counts, waitMsMax: 60_000, runningMax: 2, waitingMax: 64 };
+	const other = makeMember('Other', ['reading']);
+	const { world } = await worldOf(context, createBoundedSigner(signer, bounds), {}, [other]);
+	world.certificates.set('other', other.certificate);
+	const headers = {
+		'content-type': 'application/x-www-form-urlencoded',
+		'x-test-certificate': 'good',
+		accept: `application/${INTROSPECTION_TYPE}`,
+	};
+	let refused = 0;
+	const greedy = Array.from({ length: 80 }, async () => {
+		const answer = await world.fetch('/oauth2/introspect', { method: 'POST', body: 'token=none', headers });
+		if (answer.status === 503) refused += 1;
+		return answer.status;
+	});
+	// So many find no place in the queue, if it is the queue that refuses them.
+	while (refused < 14) await new Promise((resolve) => setImmediate(resolve));
+	const patient = world.ask(ASK, 'other');
+	isStuck = false;
+	while (release.length < 2) await new Promise((resolve) => setImmediate(resolve));
+	for (const one of release) one();
+	release = [];
+	assert.equal((await patient).status, 200);
+	await Promise.all(greedy);
+	assert.equal(counts.refused, 0, 'the queue was never full');
+});
+
 test('encrypted tokens wait for the signature too, and opaque ones, which have none, are issued without the key', async (context) => {
 	let isAway = false;
 	const signer = playedSigner(async (data) => {
