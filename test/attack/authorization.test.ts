@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { FaultCode } from '../../src/kernel/faults.ts';
 import { newId } from '../../src/kernel/ids.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -457,4 +458,36 @@ test('refuses a token signed by a key that is not ours', async () => {
 		{ issuer: gateway.configuration.issuer, sign, random: systemRandom },
 	);
 	await refuses(partner, `Bearer ${token}`, 401, 'token_invalid');
+});
+
+test('refuses what was revoked while its body came, or is not granted any more', async () => {
+	const body = JSON.stringify({
+		debtorAccountId: 'acc-1001',
+		creditor: { name: 'Bob', iban: 'ZZ68123400000000001007' },
+		amount: { amount: '12.50', currency: 'EUR' },
+		reference: 'invoice 1',
+	});
+	// What the upstream answers here is no payment: where the request is forwarded, that is what is wrong with it.
+	for (const reason of ['response_invalid', 'resource_denied', 'client_disabled'] as const) {
+		const late = await gateway.onboard();
+		const connection = await gateway.connect(late);
+		connection.socket.write(
+			`POST /bank/v1/payments HTTP/1.1\r\nHost: ${gateway.authority}\r\nAuthorization: Bearer ${late.token()}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
+		);
+		gateway.seen.length = 0;
+		// The caller was judged: its credential is noted as used.
+		while (!gateway.uses.take().some(({ credentialId }) => credentialId === late.credential.id)) await pause(5);
+		for (const record of late.subscriptions) {
+			const account = reason === 'resource_denied' ? ['acc-1002'] : ['acc-1001'];
+			gateway.apply({ kind: 'subscription', record: { ...record, grants: { account } } });
+		}
+		if (reason === 'client_disabled') gateway.apply({ kind: 'client', record: { ...late.client, status: 'disabled' } });
+		const response = await connection.send(body.slice(9));
+		connection.close();
+		const entry = [...gateway.ledger.buffered, ...gateway.ledger.durable].find(
+			({ requestId, type }) => type === 'gateway.request' && requestId === response?.headers.get('x-request-id'),
+		);
+		assert.equal(entry?.reason, reason);
+		assert.equal(gateway.seen.length, reason === 'response_invalid' ? 1 : 0);
+	}
 });

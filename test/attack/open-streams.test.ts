@@ -2,6 +2,7 @@
 // revoked, a credential, client, partner or subscription that ends. Each cuts the stream, in both directions, in the
 // turn in which the change is applied, and the entry says why. Streams of others go on.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
@@ -123,7 +124,13 @@ const REVOCATIONS: readonly Revocation[] = [
 	},
 ];
 
-for (const { what, reason, change } of REVOCATIONS) {
+const OTHER_NETWORK: Revocation = {
+	what: 'the partner is not to call from there any more',
+	reason: 'address_denied',
+	change: ({ partner }) => ({ kind: 'partner', record: { ...partner, allowedNetworks: ['192.0.2.0/24'] } }),
+};
+
+for (const { what, reason, change } of [...REVOCATIONS, OTHER_NETWORK]) {
 	test(`a stream is cut in both directions when ${what}`, async () => {
 		const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
 		const bystander = await openStream(other);
@@ -152,6 +159,78 @@ test('every stream is cut whose token was signed by a key that is revoked', asyn
 	await Promise.all([stream.serviceLost, stream.partnerLost]);
 	assert.equal((await files.entry('download')).reason, 'token_revoked');
 	files.gateway.apply({ kind: 'signing-key', record });
+});
+
+for (const { what, reason, change } of [...REVOCATIONS, OTHER_NETWORK].filter(
+	({ reason }) => reason !== 'resource_denied',
+)) {
+	test(`no stream is opened when ${what} while its intent is written down`, async () => {
+		const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
+		const token = partner.token({ scopes: ['files'] });
+		const { ledger } = files.gateway;
+		const [recordDurable, reached] = [ledger.recordDurable, files.served.length];
+		ledger.recordDurable = async (entry) => {
+			ledger.recordDurable = recordDurable;
+			files.gateway.apply(change(partner, token));
+			return ledger.recordDurable(entry);
+		};
+		const request = files.request('PATCH', '/files/f1', {
+			cert: partner.chain,
+			key: partner.key,
+			headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
+		});
+		request.on('error', () => {});
+		request.end('one');
+		const [response] = (await once(request, 'response')) as [IncomingMessage];
+		response.resume();
+		const entry = await files.entry('record');
+		assert.deepEqual([entry.decision, entry.reason], ['deny', reason]);
+		assert.equal(files.served.length, reached, 'the service heard of it');
+		assert.equal(files.gateway.streams.size, 0);
+		request.destroy();
+		ledger.durable.length = 0;
+	});
+}
+
+test('no WebSocket is opened when its token is revoked while the service makes up its mind', async () => {
+	const token = other.token({ scopes: ['files'] });
+	let isLost: Promise<unknown> | undefined;
+	files.upgrade = (request, socket) => {
+		isLost = once(socket, 'close');
+		files.gateway.apply({
+			kind: 'token-revocation',
+			record: { jti: jtiOf(token), expiresAtSeconds: 4_000_000_000, revokedAtMs: 1 },
+		});
+		const accept = createHash('sha1')
+			.update(`${request.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+			.digest('base64');
+		socket.on('error', () => {});
+		socket.on('end', () => socket.end());
+		socket.resume();
+		socket.write(
+			`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+		);
+	};
+	const request = files.request('GET', '/socket', {
+		cert: other.chain,
+		key: other.key,
+		headers: {
+			authorization: `Bearer ${token}`,
+			connection: 'Upgrade',
+			upgrade: 'websocket',
+			'sec-websocket-version': '13',
+			'sec-websocket-key': 'AAECAwQFBgcICQoLDA0ODw==',
+		},
+	});
+	request.on('error', () => {});
+	request.end();
+	const opened = once(request, 'upgrade').then(() => 101);
+	const refused = (once(request, 'response') as Promise<[IncomingMessage]>).then(([{ statusCode }]) => statusCode);
+	assert.equal(await Promise.race([opened, refused]), 401);
+	await isLost;
+	assert.equal((await files.entry('socket')).reason, 'token_revoked');
+	assert.equal(files.gateway.streams.size, 0);
+	request.destroy();
 });
 
 test('a gateway that stops says so in the entries of the streams that it ends', async () => {

@@ -19,6 +19,7 @@ const API_KEY = /^apikey ([a-z0-9_]{1,200})$/i;
 /** Authenticates the caller; fills `principal`. */
 export function authenticateClient(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const authorization = exchange.headers.get('authorization');
+	exchange.judgedSequence = context.directory.sequence;
 	if (authorization === undefined) {
 		return fault('token_missing', 'Send an access token: Authorization: Bearer <token>, or DPoP <token>.');
 	}

@@ -89,6 +89,8 @@ export class Exchange {
 
 	// authenticateClient
 	principal: Principal | undefined = undefined;
+	/** The change of the directory up to which the caller was judged. */
+	judgedSequence = -1;
 	/** Whether the caller used the scheme `DPoP`. */
 	isDpop = false;
 	/** The nonce that the answer tells the caller; '' for none. */

@@ -8,6 +8,7 @@ import type { GatewayRoute } from './compile-route.ts';
 import { forwardGrpc } from './forward-grpc.ts';
 import { forwardStream } from './forward-stream.ts';
 import { forwardWebSocket } from './forward-websocket.ts';
+import { judgeAgain } from './rejudge-stream.ts';
 import type { GatewayContext } from './snapshot.ts';
 import { continueTrace } from './trace-context.ts';
 
@@ -18,6 +19,9 @@ export type Admitted = Exchange & { readonly [admitted]: true };
 
 /** Sends the request to the upstream; fills `upstreamStatus`, `upstreamHeaders` and `upstreamBody`. */
 export function forwardRequest(exchange: Admitted, context: GatewayContext): Promise<Fault | undefined> {
+	// SECURITY: what was revoked while the body came opens nothing. test/attack/open-streams.test.ts
+	const refused = judgeAgain(exchange, context);
+	if (refused !== undefined) return Promise.resolve(refused);
 	const route = exchange.route as GatewayRoute;
 	const path = route.upstreamBasePath + exchange.path.slice(route.api.basePath.length);
 	const request = {

@@ -10,6 +10,7 @@ import {
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './compile-route.ts';
 import type { Exchange } from './exchange.ts';
+import { judgeAgain } from './rejudge-stream.ts';
 import type { GatewayContext } from './snapshot.ts';
 import { WebSocketRelay } from './websocket-relay.ts';
 
@@ -47,7 +48,8 @@ export function forwardWebSocket(
 					exchange.abort = () => relay.cut(CLIENT_CLOSED);
 					exchange.upstreamStatus = 101;
 					exchange.webSocket = relay;
-					resolve(undefined);
+					// SECURITY: no change before this one has concerned the relay. test/attack/open-streams.test.ts
+					resolve(judgeAgain(exchange, context));
 				},
 				onUpstreamResponse(status, headers, body) {
 					exchange.abort = undefined;

@@ -1,10 +1,12 @@
 // Judges an open stream by the records as they are now, with the same judgements that let it in: nothing that would not be
-// opened now stays open.
+// opened now stays open. The same for a request that has waited, for its body or the ledger, and is opened only then.
 import type { VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
 import { judgeCertificateDates } from '../../domain/certificate/verify-client-certificate.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { authorizeBody } from './authorize-body.ts';
 import { authorizeRequest } from './authorize-request.ts';
+import { checkAddress } from './check-address.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import { judgePrincipal } from './judge-principal.ts';
 import type { GatewayContext } from './snapshot.ts';
@@ -19,6 +21,17 @@ export function rejudgeAllStreams(context: GatewayContext): void {
 	context.streams.rejudgeAll((exchange) => judgeStream(exchange, context));
 }
 
+/**
+ * Judges an exchange once more before something is opened for it; call it after whatever it has waited for. Until it is
+ * open no change concerns it as a stream, and afterwards none that came before.
+ */
+export function judgeAgain(exchange: Exchange, context: GatewayContext): Fault | undefined {
+	const { sequence } = context.directory;
+	if (exchange.judgedSequence === sequence) return judgeTokenKey(exchange.principal as Principal, context);
+	exchange.judgedSequence = sequence;
+	return judgeStream(exchange, context) ?? authorizeBody(exchange, context);
+}
+
 function judgeStream(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const { certificate } = exchange.connection;
 	const principal = exchange.principal as Principal;
@@ -26,6 +39,7 @@ function judgeStream(exchange: Exchange, context: GatewayContext): Fault | undef
 		judgeTokenKey(principal, context) ??
 		judgePrincipal(principal, context) ??
 		(certificate?.ok === true ? judgeDates(certificate.value, context) : undefined) ??
+		checkAddress(exchange, context) ??
 		authorizeRequest(exchange, context)
 	);
 }
