@@ -49,6 +49,16 @@ async function refusedWith(token: string, code: string, more = {}): Promise<void
 	assert.equal(gateway.seen(), 0, 'something reached the upstream');
 }
 
+/** Turns (r, s) into (r, n − s), which is as good a signature by ECDSA on P-256. */
+function withOtherSignature(token: string): string {
+	const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+	const at = token.lastIndexOf('.') + 1;
+	const signature = Buffer.from(token.slice(at), 'base64url');
+	const s = order - BigInt(`0x${signature.toString('hex', 32)}`);
+	const other = Buffer.concat([signature.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]);
+	return token.slice(0, at) + other.toString('base64url');
+}
+
 test('an audience means an API only byte for byte, and an issuer only where the API takes it', async () => {
 	for (const aud of [
 		`${EXTERNAL_AUDIENCE}/`,
@@ -145,6 +155,26 @@ describe('what was taken back', () => {
 		revoke(externalTokenName(plain.settings.issuer, 'revoked:one'));
 		await refusedWith(token, 'token_revoked');
 		assert.equal((await gateway.call(plain.token({ claims: { jti: 'another' } }))).status, 200);
+	});
+
+	test('a token without a name, also when its signature is turned into another good one', async () => {
+		const nameless = createTestIssuer('entra-v2', EXTERNAL_AUDIENCE);
+		const at = await startExternalGateway([nameless]);
+		try {
+			await at.link([[nameless.settings.issuer, EXTERNAL_CLIENTS['entra-v2']]]);
+			const token = nameless.token({ claims: { uti: undefined } });
+			assert.equal((await at.call(token)).status, 200);
+			const jti = String(at.lastEntry().facts?.['token']);
+			const record = { jti, expiresAtSeconds: Math.floor(Date.now() / 1000) + 600, revokedAtMs: Date.now() };
+			at.gateway.apply({ kind: 'token-revocation', record });
+			assert.equal((await at.call(token)).reason, 'token_revoked');
+			assert.equal((await at.call(withOtherSignature(token))).reason, 'token_revoked');
+			// It is a good one: what is not signed by the issuer is told so.
+			assert.equal((await at.call(`${token.slice(0, -86)}${'A'.repeat(86)}`)).reason, 'token_invalid');
+			assert.equal((await at.call(nameless.token({ claims: { uti: undefined, x: 1 } }))).status, 200);
+		} finally {
+			await at.close();
+		}
 	});
 
 	test('everything that was issued before a cut, also by a clock that is ahead of ours', async () => {

@@ -86,14 +86,14 @@ function verifyExternal(
 	if (typeof key === 'string') return fail(keyFault(key));
 	if (algorithmNamed(header['alg']) !== key.algorithm) return fail(invalid('algorithm'));
 	if (!isSignedBy(key.key, key.algorithm, signingInput, signature)) return fail(invalid('signature'));
-	const verified = readToken(token, header, claims, issuer, key);
+	const verified = readToken({ token, signingInput }, header, claims, issuer, key);
 	if (typeof verified === 'string') return fail(invalid(verified));
 	const refused = judgeDates(verified, claims, issuer.settings, clock) ?? judgeBinding(verified, issuer.settings);
 	return refused === undefined ? ok(verified) : fail(refused);
 }
 
 function readToken(
-	token: string,
+	{ token, signingInput }: { readonly token: string; readonly signingInput: string },
 	header: JsonObject,
 	claims: JsonObject,
 	{ settings, read, scopes: mapping }: CompiledIssuer,
@@ -110,9 +110,10 @@ function readToken(
 	if (confirmation === undefined) return 'claim cnf';
 	const scopes = new Set<string>();
 	for (const external of said.scopes) for (const scope of mapping.get(external) ?? []) scopes.add(scope);
-	const fingerprint = fingerprintOf(token);
 	return Object.freeze({
-		jti: externalTokenName(settings.issuer, said.tokenId ?? `#${fingerprint}`),
+		// SECURITY: of what is signed, because anybody can turn a signature by ECDSA into another good one: a token that is
+		// revoked would go on under another name. test/attack/external-issuers.test.ts
+		jti: externalTokenName(settings.issuer, said.tokenId ?? `#${fingerprintOf(signingInput)}`),
 		issuer: settings.issuer,
 		externalClientId: said.client,
 		format: 'jwt',
@@ -127,7 +128,7 @@ function readToken(
 		expiresAtSeconds: exp,
 		confirmation,
 		keyId: key.id,
-		fingerprint,
+		fingerprint: fingerprintOf(token),
 	} as const);
 }
 
@@ -135,7 +136,7 @@ const NO_DETAILS: readonly [] = [];
 
 /**
  * Gives the name by which a token of an external issuer is known here: in the ledger, and where it is revoked. Names of
- * different issuers can be the same, and some issuers give none: then `tokenId` is `#` and the hash of the token.
+ * different issuers can be the same, and some issuers give none: then `tokenId` is `#` and the hash of header and payload.
  */
 export function externalTokenName(issuer: string, tokenId: string): string {
 	return `x${hash('sha256', JSON.stringify([issuer, tokenId]), 'base64url')}`;
