@@ -11,6 +11,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { systemRandom } from '../../kernel/random.ts';
+import { Secret } from '../../kernel/secret.ts';
 import { openMemoryStore } from '../store/memory/open-memory-store.ts';
 import { createKeyRing } from './key-ring.ts';
 import { KeyServiceFailure } from './remote/key-service.ts';
@@ -95,6 +96,24 @@ test('wrapped keys sign from memory, and the store alone does not open them', as
 	await keys.insert({ ...stored, name: 'token/2' });
 	await assert.rejects(again.list('token-signing'), KeyServiceFailure);
 	await assert.rejects(openRing(context, {}).wrapStore(keys).get(stored.name), /configure keys.tokenSigning again/);
+});
+
+test('a new wrapped key is read back without its place, and one that its place does not open again is not stored', async (context) => {
+	const { server, place } = await playVault(context);
+	const { keys } = openMemoryStore();
+	const store = openRing(context, { tokenSigning: place('wrap') }).wrapStore(keys);
+	const privateKeyPem = new Secret('a private key');
+	const key = { purpose: 'token-signing' as const, privateKeyPem, certificatePem: '', createdAtMs: 0 };
+	await store.insert({ ...key, name: 'token-signing/1' });
+	server.always({ status: 400 });
+	const read = await store.get('token-signing/1');
+	assert.equal(read?.privateKeyPem.reveal(), 'a private key', 'whoever follows a change waits for nobody');
+	// It wraps still, and gives back what was not wrapped.
+	server.always(undefined);
+	const ciphertext = 'vault:v1:AAAA';
+	server.order({ status: 200, body: { data: { ciphertext } } });
+	await assert.rejects(store.insert({ ...key, name: 'token-signing/2' }), KeyServiceFailure);
+	assert.equal((await keys.list('token-signing')).length, 1);
 });
 
 test('keys of other uses are left as they are, and so are those from before', async (context) => {

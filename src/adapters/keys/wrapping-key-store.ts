@@ -28,7 +28,11 @@ export function createWrappingKeyStore(keys: KeyStore, { places, serviceOf, rand
 		const place = use === undefined ? undefined : places[use];
 		if (use === undefined || place === undefined || place.provider === 'file' || place.mode !== 'wrapped') return key;
 		if (isKeyReference(key.privateKeyPem.reveal())) return key;
-		return { ...key, privateKeyPem: await wrapKey(serviceOf(use), key.privateKeyPem, key.name, random) };
+		const wrapped = { ...key, privateKeyPem: await wrapKey(serviceOf(use), key.privateKeyPem, key.name, random) };
+		// SECURITY: opened once before any record names it, and remembered. A place that wraps and does not unwrap would be found
+		// out by the change feed, where every revocation that comes later would wait for it. key-ring.test.ts
+		await unwrap(wrapped);
+		return wrapped;
 	}
 
 	async function unwrap(key: StoredKey): Promise<StoredKey> {

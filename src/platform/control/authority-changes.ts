@@ -4,7 +4,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authorities, AuthorityAdded, AuthoritySet } from '../../domain/certificate/authority.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
-import type { Log } from '../../kernel/log.ts';
+import { describeError, type Log } from '../../kernel/log.ts';
 
 const FILE = 'ca.pem';
 
@@ -20,13 +20,29 @@ export async function applyAuthorityChanges(
 			await authorities.retire(authority);
 			continue;
 		}
-		if (await authorities.adopt(authority)) continue;
+		if (await adopt(authority, authorities, log)) continue;
 		// The feed goes on: an authority without a key signs nothing, and a start forgets it.
 		log.error('a new authority was not adopted, because its key is not here', {
 			'sallyport.authority': authority.id,
 		});
 	}
 	return concerned;
+}
+
+/**
+ * SECURITY: a key that cannot be stored, because the place that wraps it does not answer, ends this rollover, and not the feed:
+ * every revocation that comes later would wait for that place. authority-changes.test.ts
+ */
+async function adopt(authority: AuthorityAdded, authorities: Pick<AuthoritySet, 'adopt'>, log: Log): Promise<boolean> {
+	try {
+		return await authorities.adopt(authority);
+	} catch (thrown) {
+		log.error('the key of a new authority could not be stored', {
+			...describeError(thrown),
+			'sallyport.authority': authority.id,
+		});
+		return false;
+	}
 }
 
 /** The roots that are trusted, the oldest first, as one PEM text. */
