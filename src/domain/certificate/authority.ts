@@ -424,7 +424,7 @@ export class AuthoritySet implements Authorities {
 
 	/**
 	 * Trusts a root and what it has signed no longer, and destroys its key. Does nothing when that was done before. Killed
-	 * before it is stored, the root is trusted again at the next start, and the command is repeated.
+	 * before it is stored, the next start finds its change in the feed, and does it then.
 	 */
 	async retire({ id }: AuthorityAdded): Promise<void> {
 		const index = this.#roots.findIndex((root) => root.id === id);

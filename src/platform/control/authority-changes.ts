@@ -3,7 +3,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authorities, AuthorityAdded, AuthoritySet } from '../../domain/certificate/authority.ts';
-import type { NumberedChange } from '../../domain/registry/change-feed.ts';
+import type { ChangeFeed, NumberedChange } from '../../domain/registry/change-feed.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 
 const FILE = 'ca.pem';
@@ -42,6 +42,27 @@ async function adopt(authority: AuthorityAdded, authorities: Pick<AuthoritySet, 
 			'sallyport.authority': authority.id,
 		});
 		return false;
+	}
+}
+
+/** How many of the newest changes a start looks at: what was committed and not carried out is among them. */
+const CHANGES_LOOKED_AT = 500;
+
+/**
+ * Carries out, at a start, the end of a root that was committed right before the last run was killed. SECURITY: whoever asked
+ * for it and sends the command again is told that it was done, which it must be. authority-changes.test.ts
+ */
+export async function finishRetirements(
+	feed: Pick<ChangeFeed, 'after' | 'latest'>,
+	authorities: Pick<AuthoritySet, 'planRetirement' | 'retire'>,
+): Promise<void> {
+	const seen = Math.max(0, (await feed.latest()) - CHANGES_LOOKED_AT);
+	for (const { change } of await feed.after(seen, CHANGES_LOOKED_AT)) {
+		if (change.kind !== 'authority' || change.record.untrusted === undefined) continue;
+		const { record } = change;
+		// One that was carried out is no root any more; and nothing is ended that signs.
+		if (authorities.planRetirement(record.id)?.certificatePem !== record.certificatePem) continue;
+		await authorities.retire(record);
 	}
 }
 

@@ -31,7 +31,7 @@ import { matchWorkerCount, spawnGatewayWorkers, startGatewayThreads } from '../g
 import { startLedger } from '../ledger/start-ledger.ts';
 import { openKeyEncryptionService } from '../store/key-encryption-service.ts';
 import { openStore } from '../store/open-store.ts';
-import { applyAuthorityChanges, rootsOf, writeRoots } from './authority-changes.ts';
+import { applyAuthorityChanges, finishRetirements, rootsOf, writeRoots } from './authority-changes.ts';
 import { AUTHORITY_USE } from './authority-use.ts';
 import { connectionsPerListener, readOpenFilesMax } from './connection-budget.ts';
 import { createChangePublisher, FOLLOW_MS } from './change-publisher.ts';
@@ -135,6 +135,7 @@ async function bringUp(options: PlatformOptions, undo: (() => Promise<unknown>)[
 			: { publicUrl: configuration.certificates.revocation.publicUrl }),
 	});
 	refuseForeignFolder(authorities, configuration.trustDomain, dataDirectory);
+	await finishRetirements(store.registry.changes, authorities);
 	const rootCa = await writeRoots(dataDirectory, authorities);
 	const identities: IdentityDependencies = {
 		keys,
