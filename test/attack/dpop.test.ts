@@ -9,6 +9,7 @@ import { createDpopNonces } from '../../src/domain/token/dpop-nonce.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { FaultCode } from '../../src/kernel/faults.ts';
 import { createDpopClient, type DpopClient, type ProofRequest } from '../fixture/dpop-client.ts';
+import { makeAnchor, makeAnchored, makeAuthority } from '../fixture/partner-ca.ts';
 import type { RawResponse } from '../fixture/raw-client.ts';
 import { startTestGateway, type TestGateway, type TestPartner } from '../fixture/test-gateway.ts';
 
@@ -337,4 +338,17 @@ describe('check 74: where the gateway demands a nonce', () => {
 			assert.match(response?.headers.get('www-authenticate') ?? '', /use_dpop_nonce/, nonce);
 		}
 	});
+});
+
+test('a token that was asked for with a certificate dies with the authority of the partner that issued it', async () => {
+	const own = await gateway.onboard({ senderConstraint: 'dpop' });
+	const anchor = makeAnchor(makeAuthority('Acme root'), { partnerId: own.partner.id });
+	const credential = makeAnchored(own.client, anchor);
+	gateway.apply({ kind: 'trust-anchor', record: anchor });
+	gateway.apply({ kind: 'credential', record: credential });
+	const token = own.token({ confirmation: { jkt: client.thumbprint }, credentialId: credential.id });
+	assert.equal((await call(`DPoP ${token}`, [proofFor(token)]))?.status, 200);
+	gateway.seen.length = 0;
+	gateway.apply({ kind: 'trust-anchor', record: { ...anchor, status: 'revoked', revision: 2 } });
+	assertRefused(await call(`DPoP ${token}`, [proofFor(token)]), 'certificate_revoked', /^DPoP /);
 });

@@ -177,12 +177,10 @@ export class TrustAnchorIndex {
 			untilMs,
 			refused,
 		});
+		const distrusted = this.judgeAnchor(anchorId);
+		if (distrusted !== undefined) return lasting(distrusted);
 		const anchor = this.#anchors.get(anchorId)?.record;
-		// SECURITY: also on a connection that was opened before. test/conformance/authorization/partner-ca.test.ts
-		if (anchor?.status !== 'active') {
-			return lasting(fault('certificate_revoked', 'The authority of the client certificate is not trusted any more.'));
-		}
-		if (anchor.revocation === 'none') return lasting(undefined);
+		if (anchor === undefined || anchor.revocation === 'none') return lasting(undefined);
 		let isUnknown = false;
 		let untilMs = Number.POSITIVE_INFINITY;
 		for (const { serial, issuerKeyHash } of links) {
@@ -202,6 +200,13 @@ export class TrustAnchorIndex {
 			'The revocation list of the authority that issued the client certificate is missing or out of date. Publish a new one.',
 		);
 		return lasting(unknown);
+	}
+
+	/** Judges whether an anchor is trusted still, for whatever a certificate below it has proven. Fault: `certificate_revoked`. */
+	judgeAnchor(anchorId: TrustAnchorId): Fault | undefined {
+		// SECURITY: also on a connection that was opened before. test/conformance/authorization/partner-ca.test.ts
+		if (this.#anchors.get(anchorId)?.record.status === 'active') return undefined;
+		return fault('certificate_revoked', 'The authority of the client certificate is not trusted any more.');
 	}
 
 	#close(anchor: OpenAnchor): void {

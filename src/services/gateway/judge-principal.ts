@@ -1,7 +1,8 @@
 // Judges a principal that has proven who it is by the records as they are now: nothing of it is remembered from one request
 // to the next, and what stays open is judged again when a record changes.
-import { type Credential, isCredentialLive } from '../../domain/client/credential.ts';
+import { isCredentialLive } from '../../domain/client/credential.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import type { CredentialId } from '../../kernel/ids.ts';
 import type { Principal } from './exchange.ts';
 import type { GatewayContext } from './snapshot.ts';
 
@@ -14,14 +15,14 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 	const client = directory.client(as.client.id);
 	if (directory.isTokenRevoked(token.jti)) return fault('token_revoked', 'Ask for a new access token.');
 	const nowMs = context.clock.nowMs();
-	const dead = judgeCredential(directory.credential(as.credential.id), nowMs);
+	const dead = judgeCredential(as.credential.id, context);
 	if (dead !== undefined) return dead;
 	const refused = as.anchored && directory.trustAnchors.judgeStatus(as.anchored, nowMs);
 	if (refused !== undefined) return refused;
 	// SECURITY: a token dies with the credential that asked for it, also when that is not the one of this connection.
 	// test/attack/authorization.test.ts
 	if (token.credentialId !== undefined && token.credentialId !== as.credential.id) {
-		const over = judgeCredential(directory.credential(token.credentialId), nowMs);
+		const over = judgeCredential(token.credentialId, context);
 		if (over !== undefined) return over;
 	}
 	if (client?.status !== 'active')
@@ -34,8 +35,14 @@ export function judgePrincipal({ token, ...as }: Principal, context: GatewayCont
 	return undefined;
 }
 
-function judgeCredential(credential: Credential | undefined, nowMs: number): Fault | undefined {
-	if (credential !== undefined && isCredentialLive(credential, nowMs)) return undefined;
+function judgeCredential(id: CredentialId, { directory, clock }: GatewayContext): Fault | undefined {
+	const credential = directory.credential(id);
+	if (credential !== undefined && isCredentialLive(credential, clock.nowMs())) {
+		if (credential.kind !== 'anchored-certificate') return undefined;
+		// SECURITY: also of a token that is used without the certificate by which it was asked for.
+		// test/attack/dpop.test.ts
+		return directory.trustAnchors.judgeAnchor(credential.trustAnchorId);
+	}
 	if (credential?.status === 'held') {
 		return fault('credential_revoked', 'The credential is on hold. Talk to the provider of this API.');
 	}
