@@ -12,24 +12,29 @@ export interface TokenClient {
 	readonly signing?: { readonly keyId: string; readonly keyPem: string };
 }
 
-/** An authorization server, and a client for each way to authenticate. */
+/** An authorization server, and clients for each way to authenticate. One client may ask only so often: they take turns. */
 export interface TokenPeer {
 	readonly issuer: string;
 	readonly tokenEndpoint: string;
 	readonly ca: string;
 	/** What the tokens are for. */
 	readonly resource: string;
-	readonly clients: Readonly<Record<TokenMethod, TokenClient>>;
+	readonly clients: Readonly<Record<TokenMethod, readonly TokenClient[]>>;
 }
 
 export type TokenMethod = 'private_key_jwt' | 'tls_client_auth';
 
+/** Most tokens that one client is asked for at a time, below what the server lets it have at once. */
+export const TOKENS_AT_ONCE_MAX = 1900;
+
 const CONNECTIONS = 8;
+let turn = 0;
 const ASSERTION_TYPE = 'urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer';
 
 /** Gets `count` tokens. Gives the milliseconds of processor time that the processes of `pid` used for each. */
 export async function measureTokens(peer: TokenPeer, pid: number, method: TokenMethod, count: number): Promise<number> {
-	const client = peer.clients[method];
+	const clients = peer.clients[method];
+	const client = clients[turn++ % clients.length] as TokenClient;
 	const { origin, pathname } = new URL(peer.tokenEndpoint);
 	const connect = { ca: peer.ca, cert: client.certificate, key: client.key };
 	const pool = new Pool(origin, { connections: CONNECTIONS, connect });

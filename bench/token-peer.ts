@@ -17,8 +17,8 @@ const peer: TokenPeer = {
 	ca: identities.ca,
 	resource: ACCOUNTS,
 	clients: {
-		private_key_jwt: describe(await subject.register({ method: 'private_key_jwt', senderConstraint: 'mtls' })),
-		tls_client_auth: describe(await subject.register({ method: 'tls_client_auth', senderConstraint: 'mtls' })),
+		private_key_jwt: [describe(await subject.register({ method: 'private_key_jwt', senderConstraint: 'mtls' }))],
+		tls_client_auth: [describe(await subject.register({ method: 'tls_client_auth', senderConstraint: 'mtls' }))],
 	},
 };
 process.stdout.write(`${JSON.stringify(peer)}\n`);
