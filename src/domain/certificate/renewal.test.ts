@@ -201,6 +201,26 @@ test('a renewal of the new one carries a rotation on: the old one is revoked at 
 	assert.equal((await registry.credentials.get(renewed.credential.id))?.status, 'active');
 });
 
+test('a rotation that is given up takes along the certificate that was handed over, also when it has been renewed since', async () => {
+	const { registry, clock, credential, issue, issuing, renew } = await createSetting();
+	const { rotation, made } = unwrap(
+		await rotateCredential(
+			registry,
+			{ credentialId: credential.id, overlapSeconds: 60 * 86_400 },
+			async () => ok(await issue()),
+			issuing,
+		),
+	);
+	clock.advance(50 * DAY_MS);
+	const renewed = unwrap(await renew(made.certificate.thumbprint));
+	unwrap(await cancelRotation(registry, rotation.id, { clock }));
+	for (const { id } of [made.credential, renewed.credential]) {
+		assert.equal((await registry.credentials.get(id))?.status, 'revoked');
+	}
+	assert.equal((await registry.credentials.get(credential.id))?.status, 'active');
+	assert.equal((await registry.rotations.get(rotation.id))?.status, 'cancelled');
+});
+
 test('a renewal and a rotation of one certificate, in either order, leave the partner with a live one', async () => {
 	const { registry, clock, renew, credential, issue, issuing } = await createSetting();
 	clock.advance(50 * DAY_MS);

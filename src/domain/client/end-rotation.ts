@@ -57,7 +57,27 @@ export async function cancelRotation(
 	if (rotation.status === 'completed' || old === undefined || !isCredentialLive(old, deps.clock.nowMs())) {
 		return fail(fault('conflict', 'The old credential is not alive any more, so that there is nothing to go back to.'));
 	}
+	const refused = await revokeRenewed(registry, rotation, deps);
+	if (refused !== undefined) return fail(refused);
 	return revokeOneSide(registry, rotation, rotation.newCredentialId, deps);
+}
+
+/**
+ * Revokes the certificates of the rotation that the new one has renewed. SECURITY: the one that was handed over lives on for the
+ * overlap of its renewal, and what is given up must not. src/domain/certificate/renewal.test.ts
+ */
+async function revokeRenewed(registry: Registry, rotation: Rotation, deps: Deps): Promise<Fault | undefined> {
+	let credential = await registry.credentials.get(rotation.newCredentialId);
+	while (credential?.kind === 'certificate') {
+		const { predecessorId } = (await registry.certificates.get(credential.certificateId)) ?? {};
+		const renewed = predecessorId === undefined ? undefined : await registry.certificates.get(predecessorId);
+		credential = renewed && (await registry.credentials.findByThumbprint(renewed.thumbprint));
+		if (credential === undefined) return undefined;
+		const command = { credentialId: credential.id, reason: 'superseded' } as const;
+		const revoked = await revokeCredential(registry, command, deps);
+		if (!revoked.ok) return revoked.fault;
+	}
+	return undefined;
 }
 
 /** Revokes one of the two; settling closes the rotation in the same transaction. */
