@@ -253,6 +253,19 @@ test('a stream ends when its token does', async () => {
 	assert.equal((await files.entry('download')).reason, 'token_expired');
 });
 
+test('a stream ends, within seconds, when its credential does before its token, and nobody changes a record then', async () => {
+	const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
+	const stream = await openStream(partner);
+	const notAfterMs = Date.now() + 1000;
+	files.gateway.apply({ kind: 'credential', record: { ...partner.credential, notAfterMs, revision: 2 } });
+	assert.equal(files.gateway.streams.size, 1);
+	const isLost = Promise.all([stream.serviceLost, stream.partnerLost]).then(() => true);
+	assert.equal(await Promise.race([isLost, pause(10_000)]), true);
+	assert.ok(Date.now() >= notAfterMs, 'cut too early');
+	assert.equal((await files.entry('download')).reason, 'credential_revoked');
+	stream.close();
+});
+
 test('an upload whose token is revoked is refused while it comes, and does not look complete to the service', async () => {
 	const partner = await files.gateway.onboard({ products: ['files'], accounts: ['f1'] });
 	const { promise: isComplete, resolve: settle } = Promise.withResolvers<boolean>();

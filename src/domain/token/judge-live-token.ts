@@ -4,8 +4,10 @@ import { isCredentialLive } from '../client/credential.ts';
 import type { Directory } from '../registry/directory.ts';
 import type { VerifiedToken } from './access-token.ts';
 
-/** Tells whether nothing has ended the token: no revocation of it, its credential, the authority behind that, its
- * client or its partner. */
+/**
+ * Tells whether nothing has ended the token: no revocation of it, its credential, the authority behind that, its client or
+ * its partner.
+ */
 export function isLiveToken(token: VerifiedToken, directory: Directory, nowMs: number): boolean {
 	if (nowMs >= token.expiresAtSeconds * 1000 || directory.isTokenRevoked(token.jti)) return false;
 	const client = token.clientId === undefined ? undefined : directory.client(token.clientId);

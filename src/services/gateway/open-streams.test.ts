@@ -38,13 +38,16 @@ const REFUSED = fault('client_disabled', 'x');
 const clientChange = (id: string) => ({ kind: 'client', record: { id } }) as unknown as RegistryChange;
 
 test('a change of one client is judged for its streams alone, however many others are open', () => {
-	const streams = new OpenStreams(() => 0);
-	const all = Array.from({ length: 5000 }, (_, index) => open(streams, `cli_${index % 1000}`));
 	let judged = 0;
-	streams.rejudge(clientChange('cli_7'), () => {
-		judged++;
-		return REFUSED;
-	});
+	const streams = new OpenStreams(
+		() => 0,
+		() => {
+			judged++;
+			return REFUSED;
+		},
+	);
+	const all = Array.from({ length: 5000 }, (_, index) => open(streams, `cli_${index % 1000}`));
+	streams.rejudge(clientChange('cli_7'));
 	assert.equal(judged, 5);
 	assert.equal(streams.size, 4995);
 	assert.equal(all.filter(({ reason }) => reason === REFUSED).length, 5);
@@ -53,16 +56,22 @@ test('a change of one client is judged for its streams alone, however many other
 });
 
 test('a change of a kind that nobody thought of here is judged for every stream', () => {
-	const streams = new OpenStreams(() => 0);
+	const streams = new OpenStreams(
+		() => 0,
+		() => REFUSED,
+	);
 	for (let index = 0; index < 10; index++) open(streams, `cli_${index}`);
-	streams.rejudge({ kind: 'something-new', record: {} } as unknown as RegistryChange, () => REFUSED);
+	streams.rejudge({ kind: 'something-new', record: {} } as unknown as RegistryChange);
 	assert.equal(streams.size, 0);
 });
 
 test('a stream that is still good is left alone', () => {
-	const streams = new OpenStreams(() => 0);
+	const streams = new OpenStreams(
+		() => 0,
+		() => undefined,
+	);
 	const stream = open(streams, 'cli_1');
-	streams.rejudge(clientChange('cli_1'), () => undefined);
+	streams.rejudge(clientChange('cli_1'));
 	assert.equal(stream.reason, undefined);
 	streams.remove(stream);
 });
@@ -71,7 +80,10 @@ test('ends with its token, its longest time, or a pause that is too long, whiche
 	mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
 	try {
 		let now = 0;
-		const streams = new OpenStreams(() => now);
+		const streams = new OpenStreams(
+			() => now,
+			() => undefined,
+		);
 		const advance = (ms: number): void => {
 			now += ms;
 			mock.timers.tick(ms);

@@ -23,6 +23,8 @@ interface Entry {
 }
 
 const SWEEP_MS = 100;
+/** How often a stream is judged again though no record has changed. */
+const JUDGE_EVERY_MS = 5000;
 /** Longest delay that a timer of Node can have. */
 const DELAY_MS_MAX = 2_147_483_647;
 
@@ -30,11 +32,18 @@ export class OpenStreams {
 	readonly #entries = new Map<OpenStream, Entry>();
 	readonly #byClient = new Map<ClientId, Set<Entry>>();
 	readonly #tick: () => number;
+	readonly #judge: (exchange: Exchange) => Fault | undefined;
+	#judgedTick: number;
 	#sweep: NodeJS.Timeout | undefined = undefined;
 
-	/** `tick` is the monotonic clock that streams note their activity by. */
-	constructor(tick: () => number) {
+	/**
+	 * `tick` is the monotonic clock that streams note their activity by. `judge` says whether a stream would be opened now:
+	 * credentials, certificates and revocation lists end by time alone, some of them before the token.
+	 */
+	constructor(tick: () => number, judge: (exchange: Exchange) => Fault | undefined) {
 		this.#tick = tick;
+		this.#judge = judge;
+		this.#judgedTick = tick();
 	}
 
 	get size(): number {
@@ -53,7 +62,7 @@ export class OpenStreams {
 		const [delayMs, reason] =
 			untilExpiryMs <= stream.timeMaxMs ? [untilExpiryMs, EXPIRED] : [stream.timeMaxMs, TOO_LONG];
 		entry.timer = setTimeout(() => stream.cut(reason), Math.min(Math.max(0, delayMs), DELAY_MS_MAX));
-		this.#sweep ??= setInterval(() => this.#cutIdle(), SWEEP_MS).unref();
+		this.#sweep ??= setInterval(() => this.#look(), SWEEP_MS).unref();
 	}
 
 	remove(stream: OpenStream): void {
@@ -73,15 +82,16 @@ export class OpenStreams {
 	 * Cuts every stream that a change has made one which would not be opened now. A change of one client costs a look at
 	 * the streams of that client, however many others there are.
 	 */
-	rejudge(change: RegistryChange, judge: (exchange: Exchange) => Fault | undefined): void {
+	rejudge(change: RegistryChange): void {
 		if (this.#entries.size === 0) return;
 		const affected = this.#affectedBy(change);
-		if (affected !== undefined) cutRefused(affected, judge);
+		if (affected !== undefined) cutRefused(affected, this.#judge);
 	}
 
 	/** The same for every stream. */
-	rejudgeAll(judge: (exchange: Exchange) => Fault | undefined): void {
-		cutRefused(this.#entries.values(), judge);
+	rejudgeAll(): void {
+		this.#judgedTick = this.#tick();
+		cutRefused(this.#entries.values(), this.#judge);
 	}
 
 	/** Cuts everything that is open. */
@@ -102,8 +112,10 @@ export class OpenStreams {
 		}
 	}
 
-	#cutIdle(): void {
+	#look(): void {
 		const now = this.#tick();
+		// SECURITY: what ends by time alone is no change that anybody tells of. test/attack/open-streams.test.ts
+		if (now - this.#judgedTick >= JUDGE_EVERY_MS) this.rejudgeAll();
 		for (const stream of this.#entries.keys()) {
 			if (now - stream.activityTick > stream.idleTimeoutMs) stream.cut(IDLE);
 		}

@@ -13,12 +13,12 @@ import type { GatewayContext } from './snapshot.ts';
 
 /** Judges the streams that changes concern; call it when the directory has the changes, in the same turn. */
 export function rejudgeStreams(context: GatewayContext, changes: readonly NumberedChange[]): void {
-	for (const { change } of changes) context.streams.rejudge(change, (exchange) => judgeStream(exchange, context));
+	for (const { change } of changes) context.streams.rejudge(change);
 }
 
 /** Judges every open stream: when the keys of an issuer have changed, and no record with them. */
 export function rejudgeAllStreams(context: GatewayContext): void {
-	context.streams.rejudgeAll((exchange) => judgeStream(exchange, context));
+	context.streams.rejudgeAll();
 }
 
 /**
@@ -32,7 +32,8 @@ export function judgeAgain(exchange: Exchange, context: GatewayContext): Fault |
 	return judgeStream(exchange, context) ?? authorizeBody(exchange, context);
 }
 
-function judgeStream(exchange: Exchange, context: GatewayContext): Fault | undefined {
+/** Judges one stream. */
+export function judgeStream(exchange: Exchange, context: GatewayContext): Fault | undefined {
 	const { certificate } = exchange.connection;
 	const principal = exchange.principal as Principal;
 	return (

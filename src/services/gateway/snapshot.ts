@@ -31,6 +31,7 @@ import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileRoute, type GatewayRoute } from './compile-route.ts';
 import { OpenStreams } from './open-streams.ts';
+import { judgeStream } from './rejudge-stream.ts';
 
 /** What DPoP proofs are judged with. */
 export interface DpopGuard {
@@ -121,10 +122,10 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 	for (const [id, product] of catalogue.products) {
 		products.set(id, { operations: new Set(product.operations), scopes: new Set(product.scopes) });
 	}
-	return ok({
+	const context: GatewayContext = {
 		...deps,
 		resourceMetadata: renderResourceMetadata(catalogue.apis, deps.issuer, deps.detailTypes),
-		streams: new OpenStreams(deps.tick),
+		streams: new OpenStreams(deps.tick, (exchange) => judgeStream(exchange, context)),
 		// Trace and span ids, the only thing that the stages draw, are no secrets.
 		random: createPooledRandom(deps.random),
 		routes: routes.value,
@@ -132,7 +133,8 @@ export function createGatewayContext(deps: GatewayDependencies): Result<GatewayC
 		plans: catalogue.plans,
 		grants: createGrants(),
 		limits: createLimits(deps),
-	});
+	};
+	return ok(context);
 }
 
 /** Compiled once per record: a changed subscription is another record, so that nothing old is ever asked. */
