@@ -164,7 +164,7 @@ describe('what was taken back', () => {
 			await at.link([[nameless.settings.issuer, EXTERNAL_CLIENTS['entra-v2']]]);
 			const token = nameless.token({ claims: { uti: undefined } });
 			assert.equal((await at.call(token)).status, 200);
-			const jti = String(at.lastEntry().facts?.['token']);
+			const jti = at.lastEntry().facts?.['token'] as string;
 			const record = { jti, expiresAtSeconds: Math.floor(Date.now() / 1000) + 600, revokedAtMs: Date.now() };
 			at.gateway.apply({ kind: 'token-revocation', record });
 			assert.equal((await at.call(token)).reason, 'token_revoked');
