@@ -14,6 +14,7 @@ import type { Authority } from '../../domain/certificate/authority.ts';
 import { encodeCsr } from '../../domain/certificate/encode-csr.ts';
 import { issueClientCertificate } from '../../domain/certificate/issue-client-certificate.ts';
 import { issuePlatformCertificate } from '../../domain/certificate/issue-platform-certificate.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
 import { certificateThumbprint } from '../../domain/certificate/thumbprint.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { silentLog } from '../../kernel/log.ts';
@@ -58,7 +59,13 @@ async function openSetting(context: TestContext) {
 					const raw = (from.socket as TLSSocket).getPeerX509Certificate()?.raw;
 					return raw === undefined ? undefined : certificateThumbprint(raw);
 				},
-				address: () => '192.0.2.1',
+				origin: () => ({
+					text: '192.0.2.1',
+					address: parseIpAddress('192.0.2.1'),
+					source: { key: '192.0.2.1', widerKey: undefined, isCertified: false },
+					refused: undefined,
+				}),
+				failed: () => undefined,
 				requestId: () => 'req-1',
 				reportBug: (error) => {
 					throw error;

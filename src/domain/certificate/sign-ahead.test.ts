@@ -155,7 +155,7 @@ async function enrolmentOf(made: Awaited<ReturnType<typeof setting>>, more: { re
 		renewal: { afterPercent: 0, graceMs: 0, overlapMs: 0, perDay: 100 },
 		renewalAudience: 'x',
 	};
-	const caller = { requestId: 'req-1', address: '192.0.2.1', operation: 'simpleenroll' } as const;
+	const caller = { requestId: 'req-1', address: '192.0.2.1', ip: undefined, operation: 'simpleenroll' } as const;
 	return { audit, enrolOnce: () => enrol(proof, newCsr(), caller, deps) };
 }
 

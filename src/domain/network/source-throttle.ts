@@ -53,6 +53,7 @@ const WEIGHTS: { readonly [code in FaultCode]?: number } = {
 	method_not_allowed: 1,
 	token_invalid: 2,
 	token_expired: 0,
+	renewal_not_due: 0,
 	binding_mismatch: 3,
 	certificate_invalid: 2,
 	resource_denied: 2,

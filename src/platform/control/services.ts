@@ -48,9 +48,10 @@ import { fail, unwrap } from '../../kernel/result.ts';
 import type { KeySets } from './key-sets.ts';
 import { createAdminApi } from '../../services/admin/admin-api.ts';
 import { createAdminListener } from '../../services/admin/admin-listener.ts';
-import { createEst, EST_PATH } from '../../services/certificate-authority/est.ts';
+import { createEst, EST_PATH, type EstDependencies } from '../../services/certificate-authority/est.ts';
 import { createAuthorizationServer } from '../../services/authorization-server/authorization-server.ts';
 import type { PresentedService } from '../../services/authorization-server/connection-proof.ts';
+import { findCaller } from '../../services/authorization-server/find-caller.ts';
 import { createAnchorLists } from './anchor-lists.ts';
 import type { ListenerIdentity } from '../gateway/messages.ts';
 
@@ -183,7 +184,10 @@ function openAuthorizationServer(
 			options.log.error('the authorization server failed', { ...describeError(error), 'request.id': id });
 		},
 	});
-	const est = openEst(options, requestId);
+	const est = openEst(options, requestId, {
+		origin: (request) => findCaller(request, { connection: connectionOf, sources, clock: systemClock }),
+		failed: ({ source }, { code }) => sources.throttle.failed(source, code, systemClock.nowMs()),
+	});
 	const names = new Set(servedNames(configuration.listeners.authorizationServer));
 	const onRefusal = recordRefusal(options, 'token.refused', requestId);
 	return createListener({
@@ -221,7 +225,11 @@ function openTokenVerifier({ configuration, directory, tokenProtection }: Servic
 	});
 }
 
-function openEst(options: ServicesOptions, requestId: () => string): ReturnType<typeof createEst> {
+function openEst(
+	options: ServicesOptions,
+	requestId: () => string,
+	sources: Pick<EstDependencies, 'origin' | 'failed'>,
+): ReturnType<typeof createEst> {
 	const { authorities, configuration } = options;
 	return createEst({
 		store: options.store,
@@ -244,7 +252,7 @@ function openEst(options: ServicesOptions, requestId: () => string): ReturnType<
 			const { certificate } = readPeerFacts(request.socket as TLSSocket);
 			return certificate === undefined ? undefined : certificateThumbprint(certificate);
 		},
-		address: (request) => addressOf(request.socket),
+		...sources,
 		requestId,
 		reportBug: (error, id) => {
 			options.log.error('the enrolment of certificates failed', { ...describeError(error), 'request.id': id });

@@ -9,11 +9,13 @@ import { certificateOfRenewalToken, verifyRenewalToken } from '../../domain/cert
 import { type RenewalPolicy, renewClientCertificate } from '../../domain/certificate/renew-client-certificate.ts';
 import { signAhead } from '../../domain/certificate/sign-ahead.ts';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
+import type { IpAddress } from '../../domain/network/ip-address.ts';
+import { isAllowedForPartner } from '../../domain/partner/allowed-networks.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import { commitChange } from '../../domain/registry/commit-change.ts';
 import type { Registry, RegistryStore } from '../../domain/registry/registry.ts';
 import { type Fault, fault, faultKind } from '../../kernel/faults.ts';
-import type { ClientId } from '../../kernel/ids.ts';
+import type { ClientId, PartnerId } from '../../kernel/ids.ts';
 import { describeError, type Log } from '../../kernel/log.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 
@@ -39,7 +41,10 @@ export type Proof =
 /** Who asks, for the record. */
 export interface Caller {
 	readonly requestId: string;
+	/** Its address, for the record. */
 	readonly address: string;
+	/** The same, to be compared; undefined when it is not known. */
+	readonly ip: IpAddress | undefined;
 	readonly operation: 'simpleenroll' | 'simplereenroll';
 }
 
@@ -67,7 +72,10 @@ export async function enrol(
 			(authority) =>
 				commitChange(deps.store, async (registry) => {
 					const issued = await issue(registry, proof, csr, { ...issuing, authority }, deps.renewal);
-					if (issued.ok) await recordIssue(deps, caller, issued.value);
+					if (!issued.ok) return issued;
+					const elsewhere = await judgeAddress(registry, issued.value.credential.partnerId, caller);
+					if (elsewhere !== undefined) return fail(elsewhere);
+					await recordIssue(deps, caller, issued.value);
 					return issued;
 				}),
 		);
@@ -87,6 +95,16 @@ export async function enrol(
 		deps.log.error('a new certificate was not confirmed by every thread', describeError(error));
 	}
 	return ok({ chainPem: outcome.value.chainPem });
+}
+
+/**
+ * Refuses whoever does not call from where the partner said that it would. SECURITY: a stolen code or key gets no certificate
+ * elsewhere, as it gets no token there; nothing of the attempt stays. src/services/certificate-authority/est.test.ts
+ */
+async function judgeAddress(registry: Registry, partnerId: PartnerId, { ip }: Caller): Promise<Fault | undefined> {
+	const partner = await registry.partners.get(partnerId);
+	if (partner === undefined || isAllowedForPartner(partner, ip)) return undefined;
+	return fault('address_denied', 'Call from a network on the allow list of your company.');
 }
 
 async function issue(

@@ -12,6 +12,8 @@ import { parseCertsOnly } from '../../domain/certificate/certs-only.ts';
 import { encodeCsr } from '../../domain/certificate/encode-csr.ts';
 import { openEnrolment } from '../../domain/certificate/enrolment.ts';
 import { createRenewalToken } from '../../domain/certificate/renewal-token.ts';
+import { parseIpAddress } from '../../domain/network/ip-address.ts';
+import { type Fault, fault } from '../../kernel/faults.ts';
 import { silentLog } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
@@ -23,7 +25,12 @@ async function openEst(context: TestContext) {
 	const setting = await createCertificateRegistry();
 	const { registry, issuing } = setting;
 	const audit = new MemoryAuditSink();
-	const connection: { thumbprint: string | undefined } = { thumbprint: undefined };
+	const connection: { thumbprint: string | undefined; address: string; refused: Fault | undefined } = {
+		thumbprint: undefined,
+		address: '192.0.2.1',
+		refused: undefined,
+	};
+	const failures: string[] = [];
 	const published: number[] = [];
 	const handle = createEst({
 		store: registry,
@@ -40,7 +47,12 @@ async function openEst(context: TestContext) {
 		renewalAudience: AUDIENCE,
 		authorityChain: () => (issuing.authority as Authority).chainPem,
 		presentedThumbprint: () => connection.thumbprint,
-		address: () => '192.0.2.1',
+		origin: () => {
+			const { address: text, refused } = connection;
+			const source = { key: text, widerKey: undefined, isCertified: false };
+			return { text, address: parseIpAddress(text), source, refused };
+		},
+		failed: (origin, { code }) => void failures.push(`${origin.source.key} ${code}`),
 		requestId: () => 'req-1',
 		reportBug: (error) => {
 			throw error;
@@ -62,7 +74,7 @@ async function openEst(context: TestContext) {
 			body: csr.toString('base64'),
 			headers: { 'content-type': 'application/pkcs10', ...(authorization === undefined ? {} : { authorization }) },
 		});
-	return { ...setting, audit, connection, published, call, post };
+	return { ...setting, audit, connection, failures, published, call, post };
 }
 
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -113,6 +125,44 @@ test('RFC 7030 §4.2: a code enrols once, over HTTP Basic with the id of its cli
 	assert.doesNotMatch(recorded, new RegExp(code.reveal()));
 	assert.equal(audit.entries.filter((entry) => entry.decision === 'permit').length, 1);
 	assert.equal(audit.entries.filter((entry) => entry.reason === 'enrolment_refused').length, 7);
+});
+
+test('a partner with a list of networks gets certificates there alone, and an attempt elsewhere costs the code nothing', async (context) => {
+	const { registry, issuing, client, issue, post, audit, connection, published } = await openEst(context);
+	const partner = await registry.partners.get(client.partnerId);
+	assert.ok(partner);
+	await registry.partners.update({ ...partner, allowedNetworks: ['198.51.100.0/24'], revision: 2 }, 1);
+	const { code } = unwrap(await openEnrolment(registry, { clientId: client.id }, issuing));
+	const enrol = () => post('simpleenroll', newCsr(), basic(client.id, code.reveal()));
+	assert.deepEqual(await problemOf(await enrol()), [403, 'address_denied']);
+	connection.thumbprint = (await issue()).certificate.thumbprint;
+	assert.deepEqual(await problemOf(await post('simplereenroll', newCsr())), [403, 'address_denied']);
+	assert.equal(published.length, 0);
+	assert.deepEqual(
+		audit.entries.map(({ decision, reason }) => [decision, reason]),
+		[
+			['deny', 'address_denied'],
+			['deny', 'address_denied'],
+		],
+	);
+	connection.address = '198.51.100.7';
+	await leafOf(await enrol());
+	await leafOf(await post('simplereenroll', newCsr()));
+	assert.equal(published.length, 2);
+});
+
+test('whoever tries out codes is counted by source, and is not read any more when that was too often', async (context) => {
+	const { client, post, audit, connection, failures } = await openEst(context);
+	await post('simpleenroll', newCsr(), basic(client.id, 'guess'));
+	assert.deepEqual(failures, ['192.0.2.1 enrolment_refused']);
+	connection.refused = fault('source_throttled', 'Too many requests failed.', { retryAfterSeconds: 30 });
+	const refused = await post('simpleenroll', newCsr(), basic(client.id, 'guess'));
+	assert.equal(refused.headers.get('retry-after'), '30');
+	assert.deepEqual(await problemOf(refused), [429, 'source_throttled']);
+	assert.deepEqual(
+		audit.entries.map(({ reason }) => reason),
+		['enrolment_refused', 'source_throttled'],
+	);
 });
 
 test('RFC 7030 §4.2.2: re-enrols with the certificate of the connection, and with no other', async (context) => {

@@ -6,10 +6,11 @@ import { certificatesOfPem, encodeCertsOnly } from '../../domain/certificate/cer
 import { CSR_BYTES_MAX } from '../../domain/certificate/csr.ts';
 import { decodeBase64 } from '../../domain/certificate/pem.ts';
 import { type Fault, fault, faultKind } from '../../kernel/faults.ts';
+import type { RequestOrigin } from '../../domain/network/request-origin.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import { type EnrolmentDependencies, enrol, type Enrolled, type Proof, recordRefusal } from './enrol.ts';
+import { type Caller, type EnrolmentDependencies, enrol, type Enrolled, type Proof, recordRefusal } from './enrol.ts';
 
 /** Where EST begins (RFC 7030 §3.2.2). */
 export const EST_PATH = '/.well-known/est/';
@@ -22,11 +23,17 @@ export interface EstDependencies extends EnrolmentDependencies {
 	 * whether it has expired or not; undefined for none.
 	 */
 	readonly presentedThumbprint: (request: IncomingMessage) => string | undefined;
-	readonly address: (request: IncomingMessage) => string;
+	/** From where a request comes, as far as the network tells. Asked for before the first wait. */
+	readonly origin: (request: IncomingMessage) => EstOrigin;
+	/** Notes that a request of this origin was refused, for those who fail too often. */
+	readonly failed: (origin: EstOrigin, refused: Fault) => void;
 	readonly requestId: () => string;
 	readonly reportBug: (error: unknown, requestId: string) => void;
 	readonly bodyTimeoutMs?: number;
 }
+
+/** From where a request comes, and why it is refused for that, if it is. */
+export type EstOrigin = Pick<RequestOrigin, 'address' | 'text' | 'source'> & { readonly refused: Fault | undefined };
 
 const BODY_BYTES_MAX = CSR_BYTES_MAX * 2;
 const BODY_TIMEOUT_MS = 10_000;
@@ -78,8 +85,10 @@ async function serveEnrolment(
 	operation: 'simpleenroll' | 'simplereenroll',
 	deps: EstDependencies,
 ): Promise<void> {
-	const body = await readBody(request, deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS);
-	const outcome = await decide(request, requestId, operation, body, deps);
+	const origin = deps.origin(request);
+	const caller: Caller = { requestId, address: origin.text, ip: origin.address, operation };
+	const outcome = await decide(request, caller, origin.refused, deps);
+	if (!outcome.ok) deps.failed(origin, outcome.fault);
 	if (!request.complete) response.shouldKeepAlive = false;
 	if (outcome.ok) return send(response, requestId, 200, CERTS_ONLY, encodeChain(outcome.value.chainPem));
 	return refuse(response, requestId, outcome.fault, operation);
@@ -87,18 +96,19 @@ async function serveEnrolment(
 
 async function decide(
 	request: IncomingMessage,
-	requestId: string,
-	operation: 'simpleenroll' | 'simplereenroll',
-	body: Result<Buffer, Fault>,
+	caller: Caller,
+	refused: Fault | undefined,
 	deps: EstDependencies,
 ): Promise<Result<Enrolled, Fault>> {
-	const caller = { requestId, address: deps.address(request), operation };
+	// SECURITY: codes and tokens are tried out here as secrets are at the token endpoint: who has failed too often is not
+	// even read. src/services/certificate-authority/est.test.ts
+	const body = refused === undefined ? await readBody(request, deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS) : fail(refused);
 	const csr = body.ok ? decodeRequest(body.value) : body;
 	if (!csr.ok) {
 		recordRefusal(deps, caller, csr.fault);
 		return csr;
 	}
-	const proof = proofOf(request, operation, csr.value, deps);
+	const proof = proofOf(request, caller.operation, csr.value, deps);
 	if (!proof.ok) {
 		recordRefusal(deps, caller, proof.fault);
 		return proof;
