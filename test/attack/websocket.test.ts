@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { connect as connectHttp2 } from 'node:http2';
 import { after, before, beforeEach, test } from 'node:test';
 import { Agent, WebSocket } from 'undici';
 import type { AuditEntry } from '../../src/domain/ledger/audit-entry.ts';
@@ -413,4 +414,23 @@ test('a durable WebSocket is on disk before the service hears of it, and before 
 	assert.equal((await heard(unrecorded, 'close')).code, 1006);
 	files.gateway.ledger.durableLeft = Number.POSITIVE_INFINITY;
 	assert.equal(files.gateway.streams.size, 0);
+});
+
+test('who asks over HTTP/2 is told to come over HTTP/1.1, and meets no bug', async () => {
+	const { gateway, partner } = files;
+	const session = connectHttp2(`https://127.0.0.1:${gateway.port}`, {
+		ca: gateway.rootCa,
+		cert: partner.chain,
+		key: partner.key,
+		servername: 'localhost',
+	});
+	const stream = session.request({ ':authority': gateway.authority, ':path': '/files/v1/socket' });
+	const status = await new Promise((resolve) => {
+		stream.on('response', (headers) => resolve(headers[':status']));
+		stream.on('error', resolve);
+		stream.on('close', resolve);
+	});
+	session.destroy();
+	assert.equal(status, 426);
+	assert.deepEqual(gateway.errors, []);
 });

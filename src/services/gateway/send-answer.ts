@@ -115,7 +115,8 @@ export function sendProblem(exchange: Exchange, outcome: Fault, closing: boolean
 		for (const challenge of challengesOf(exchange, outcome)) headers.push('www-authenticate', challenge);
 	}
 	if (outcome.retryAfterSeconds !== undefined) headers.push('retry-after', String(outcome.retryAfterSeconds));
-	if (outcome.code === 'upgrade_required')
+	// SECURITY: HTTP/2 has no such fields; Node throws where one is written. test/attack/websocket.test.ts
+	if (outcome.code === 'upgrade_required' && exchange.request.httpVersionMajor === 1)
 		headers.push('sec-websocket-version', WEBSOCKET_VERSION, 'upgrade', 'websocket', 'connection', 'Upgrade');
 	const allow = outcome.members?.['allow'];
 	if (Array.isArray(allow)) headers.push('allow', allow.join(', '));
