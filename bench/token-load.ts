@@ -28,13 +28,16 @@ export type TokenMethod = 'private_key_jwt' | 'tls_client_auth';
 export const TOKENS_AT_ONCE_MAX = 1900;
 
 const CONNECTIONS = 8;
-let turn = 0;
+/** Whose turn it is among the clients of a peer. */
+const turns = new WeakMap<readonly TokenClient[], number>();
 const ASSERTION_TYPE = 'urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer';
 
 /** Gets `count` tokens. Gives the milliseconds of processor time that the processes of `pid` used for each. */
 export async function measureTokens(peer: TokenPeer, pid: number, method: TokenMethod, count: number): Promise<number> {
 	const clients = peer.clients[method];
-	const client = clients[turn++ % clients.length] as TokenClient;
+	const turn = turns.get(clients) ?? 0;
+	turns.set(clients, turn + 1);
+	const client = clients[turn % clients.length] as TokenClient;
 	const { origin, pathname } = new URL(peer.tokenEndpoint);
 	const connect = { ca: peer.ca, cert: client.certificate, key: client.key };
 	const pool = new Pool(origin, { connections: CONNECTIONS, connect });

@@ -1,6 +1,7 @@
-// npm run bench:tokens: processor time per access token (ES256), beside oidc-provider, in one interleaved run; what the signatures
-// alone cost on this machine; and, with --memory N, resident memory of the whole platform over N tokens. Options: --rounds N,
-// --tokens N, --memory N. Linux only (/proc).
+// npm run bench:tokens: processor time per access token (ES256) of the whole platform, beside oidc-provider and the least that
+// node:https can do, in one interleaved run; what the signatures alone cost on this machine, and how much slower it is than the
+// one of the budget; and, with --memory N, resident memory of the whole platform over N tokens. Options: --rounds N, --tokens N,
+// --memory N. Linux only (/proc).
 import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,10 +15,11 @@ import { onboardPartnerClient, openOperatorClient } from '../test/fixture/partne
 import { endChild } from './peers.ts';
 import { readProcessTree } from './process-cpu.ts';
 import { measureTokens, type TokenClient, type TokenMethod, type TokenPeer, TOKENS_AT_ONCE_MAX } from './token-load.ts';
+import { startYardsticks } from './yardsticks.ts';
 
 const { values } = parseArgs({
 	options: {
-		rounds: { type: 'string', default: '5' },
+		rounds: { type: 'string', default: '9' },
 		tokens: { type: 'string', default: '1800' },
 		memory: { type: 'string', default: '0' },
 	},
@@ -30,7 +32,9 @@ if (tokens > TOKENS_AT_ONCE_MAX)
 /** What is promised, in milliseconds, on the machine of the budget. */
 const GOALS: Readonly<Record<TokenMethod, number>> = { private_key_jwt: 0.25, tls_client_auth: 0.12 };
 const METHODS = Object.keys(GOALS) as TokenMethod[];
-const WARM_UP_TOKENS = 1500;
+/** Enough for the compilers to have done most of their work: what they cost is start-up, not tokens. */
+const WARM_UP_ROUNDS = 6;
+const YARDSTICK_REQUESTS = 3000;
 const MEMORY_STEPS = 20;
 
 interface RunningPeer extends TokenPeer {
@@ -40,29 +44,52 @@ interface RunningPeer extends TokenPeer {
 }
 
 const peers: RunningPeer[] = [];
+const yardsticks = await startYardsticks();
 try {
-	peers.push(await startPeer('sallyport'), await startPeer('oidc-provider'), await startPlatformPeer());
-	for (const method of METHODS) await compare(method);
-	reportFloor();
+	for (const name of ['node:https', 'oidc-provider'] as const) peers.push(await startPeer(name));
+	peers.push(await startPlatformPeer());
+	const samples = new Map<TokenMethod, Map<string, number[]>>();
+	for (const method of METHODS) samples.set(method, await measureMethod(method));
+	report(samples);
 	if (memory > 0) await plotMemory(peers.at(-1) as RunningPeer, memory);
 } finally {
-	await Promise.all(peers.map((peer) => peer.stop()));
+	await Promise.all([yardsticks, ...peers].map((one) => one.stop()));
 }
 
-async function compare(method: TokenMethod): Promise<void> {
-	for (const peer of peers) await measureTokens(peer, peer.pid, method, WARM_UP_TOKENS);
+/** Milliseconds a token, of each peer in each round. */
+async function measureMethod(method: TokenMethod): Promise<Map<string, number[]>> {
+	for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+		for (const peer of peers) await measureTokens(peer, peer.pid, method, tokens);
+	}
 	const samples = new Map<string, number[]>(peers.map(({ name }) => [name, []]));
 	for (let round = 0; round < rounds; round++) {
 		for (const peer of peers) samples.get(peer.name)?.push(await measureTokens(peer, peer.pid, method, tokens));
+		await yardsticks.measure(YARDSTICK_REQUESTS);
 	}
-	const reference = median(samples.get('oidc-provider') ?? []);
-	for (const [name, given] of samples) {
-		const ms = median(given);
+	return samples;
+}
+
+function report(all: ReadonlyMap<TokenMethod, ReadonlyMap<string, readonly number[]>>): void {
+	const machine = yardsticks.factors().toSorted((one, other) => one.factor - other.factor);
+	for (const { name, microseconds, factor } of machine) {
 		say(
-			`${method.padEnd(17)}${name.padEnd(22)}${ms.toFixed(3)} ms a token   ${(ms / reference).toFixed(2)} x oidc-provider`,
+			`${name.padEnd(16)}${microseconds.toFixed(0).padStart(5)} µs a request: ${factor.toFixed(2)} x the machine of the budget`,
 		);
 	}
-	say(`${' '.repeat(17)}promised on the machine of the budget: ${GOALS[method]} ms`);
+	const slower = machine[0]?.factor ?? Number.NaN;
+	for (const [method, samples] of all) {
+		const msOf = (name: string): number => median(samples.get(name) ?? []);
+		for (const name of samples.keys()) {
+			const ms = msOf(name);
+			const [floor, reference] = [ms / msOf('node:https'), ms / msOf('oidc-provider')];
+			say(
+				`${method.padEnd(16)} ${name.padEnd(19)}${ms.toFixed(3)} ms a token   ${floor.toFixed(2)} x node:https   ${reference.toFixed(2)} x oidc-provider`,
+			);
+		}
+		const there = msOf('sallyport platform') / slower;
+		say(`${' '.repeat(16)} on the machine of the budget ${there.toFixed(3)} ms; promised ${GOALS[method]} ms`);
+	}
+	reportFloor();
 }
 
 /** The least that a token can cost here: one signature, and with an assertion one verification. */
@@ -95,7 +122,7 @@ async function plotMemory(peer: RunningPeer, count: number): Promise<void> {
 	}
 }
 
-async function startPeer(name: 'sallyport' | 'oidc-provider'): Promise<RunningPeer> {
+async function startPeer(name: 'node:https' | 'oidc-provider'): Promise<RunningPeer> {
 	const script = join(import.meta.dirname, 'token-peer.ts');
 	const child: ChildProcess = spawn(process.execPath, [script, name], { stdio: ['pipe', 'pipe', 'inherit'] });
 	const ended = once(child, 'exit').then(() => {
@@ -117,11 +144,12 @@ async function startPlatformPeer(): Promise<RunningPeer> {
 	const holders: TokenClient[] = [];
 	const signers: TokenClient[] = [];
 	// One for each turn, so that none comes near what one client may have.
-	for (let index = 0; index <= Math.max(rounds, memory / TOKENS_AT_ONCE_MAX); index++) {
+	const turns = rounds + WARM_UP_ROUNDS;
+	for (let index = 0; index < Math.max(turns, memory / TOKENS_AT_ONCE_MAX); index++) {
 		const own = await onboardPartnerClient(address, `bench-${index}`, 'unhindered');
 		const [certificate, key] = [await readFile(own.certificateFile, 'utf8'), await readFile(own.keyFile, 'utf8')];
 		holders.push({ id: own.clientId, certificate, key });
-		if (index <= rounds) signers.push(await onboardAssertionClient(address, own.partnerId));
+		if (index < turns) signers.push(await onboardAssertionClient(address, own.partnerId));
 	}
 	return {
 		name: 'sallyport platform',
