@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type Fault, FAULTS, fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
-import { SECURITY_HEADERS } from './security-headers.ts';
+import { SECURITY_HEADERS } from '../../kernel/security-headers.ts';
 
 export const MALFORMED = fault('malformed_request', 'Send one well-formed HTTP/1.1 request.');
 export const NO_TUNNEL = fault('method_not_implemented', 'This server opens no tunnels.');

@@ -1,15 +1,6 @@
-// Header fields that every answer over TLS carries, whoever gives it.
+// Puts the header fields that every answer carries on the answers of a service that does not write them itself.
 import type { ServerResponse } from 'node:http';
-
-/** Names and values, flat. */
-export const SECURITY_HEADERS = [
-	'strict-transport-security',
-	'max-age=31536000; includeSubDomains',
-	'x-content-type-options',
-	'nosniff',
-	'content-security-policy',
-	"default-src 'none'; frame-ancestors 'none'",
-] as const;
+import { SECURITY_HEADERS } from '../../kernel/security-headers.ts';
 
 /** Sets the fields on an answer; the service may set others in their place. */
 export function setSecurityHeaders(response: ServerResponse): void {

@@ -6,17 +6,29 @@ import { FAULTS } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
 import { MISDIRECTED } from './raw-answer.ts';
 
+const HOST_LENGTH = 4;
+const WITH_PORT = /^(.+):[0-9]{1,5}$/;
+
 /** Whether Host is one of `names`, with the port or without, and the TLS server name, where there is one, the same. */
 export function isForServedHost(request: IncomingMessage, socket: TLSSocket, names: ReadonlySet<string>): boolean {
-	const hosts = request.rawHeaders.filter(
-		(_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === 'host',
-	);
-	const host = hosts[0]?.toLowerCase();
-	if (hosts.length !== 1 || host === undefined) return false;
-	const name = /^(.+?)(?::[0-9]{1,5})?$/.exec(host)?.[1] ?? '';
+	const host = onlyHost(request.rawHeaders)?.toLowerCase();
+	if (host === undefined) return false;
+	const name = names.has(host) ? host : (WITH_PORT.exec(host)?.[1] ?? '');
 	if (!names.has(name)) return false;
 	const serverName = (socket as { readonly servername?: string | false | null }).servername;
 	return typeof serverName !== 'string' || serverName.toLowerCase() === name;
+}
+
+/** The value of the one field Host; undefined when there is none, or more than one. */
+function onlyHost(rawHeaders: readonly string[]): string | undefined {
+	let found: string | undefined;
+	for (let index = 0; index < rawHeaders.length; index += 2) {
+		const name = rawHeaders[index] as string;
+		if (name.length !== HOST_LENGTH || name.toLowerCase() !== 'host') continue;
+		if (found !== undefined) return undefined;
+		found = rawHeaders[index + 1];
+	}
+	return found;
 }
 
 /** Answers a request that is for another host. `requestId` is the one under which it was recorded. */

@@ -3,7 +3,7 @@
 // connection ends: no body is read here.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { isIP } from 'node:net';
-import { SECURITY_HEADERS } from '../../adapters/http/security-headers.ts';
+import { SECURITY_HEADERS } from '../../kernel/security-headers.ts';
 
 export interface PrivateListenerOptions {
 	/** True only when a request would be served now. */

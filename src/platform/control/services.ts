@@ -193,15 +193,19 @@ function openAuthorizationServer(
 	return createListener({
 		...tlsOptions(options, 'authorizationServer', 'partner-issuing'),
 		serve: (request, response, socket, expectsContinue) => {
-			setSecurityHeaders(response);
 			if (!isForServedHost(request, socket, names)) {
+				setSecurityHeaders(response);
 				refuseMisdirected(response, onRefusal(socket, MISDIRECTED));
 				return;
 			}
 			// The body is bounded and read before anything is decided, so whoever waits for this may send it.
 			if (expectsContinue) response.writeContinue();
-			if (request.url?.startsWith(EST_PATH) === true) est(request, response);
-			else handle(request, response);
+			if (request.url?.startsWith(EST_PATH) !== true) {
+				handle(request, response);
+				return;
+			}
+			setSecurityHeaders(response);
+			est(request, response);
 		},
 		onRefusal,
 	});

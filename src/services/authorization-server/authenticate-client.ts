@@ -21,7 +21,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Secret } from '../../kernel/secret.ts';
-import { type ConnectionProof, sourceNetwork } from './connection-proof.ts';
+import type { ConnectionProof } from './connection-proof.ts';
 import type { ClientEvidence } from './client-evidence.ts';
 import { findPublishedKey, proveClient, type ReadEvidence } from './prove-client.ts';
 
@@ -74,7 +74,7 @@ export async function authenticateClient(
 	const { client, credential } = claim;
 	const claimed = { ...(client && { client }), ...(credential && { credential }) };
 	const attempt: Attempt = {
-		source: sourceNetwork(caller.address),
+		source: caller.network,
 		clientId: claim.clientId,
 		isRegistered: client !== undefined,
 		credentialId: credential?.id,

@@ -23,7 +23,7 @@ import type { Fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { refuseClient, tooManyFailures, useAssertion } from './authenticate-client.ts';
 import type { ClientEvidence } from './client-evidence.ts';
-import { type ConnectionProof, sourceNetwork } from './connection-proof.ts';
+import type { ConnectionProof } from './connection-proof.ts';
 
 /** What authenticating resource servers needs. */
 export interface ResourceServerDeps {
@@ -65,7 +65,7 @@ export async function authenticateResourceServer(
 	if (claim === undefined) return undefined;
 	const { server } = claim;
 	const attempt: Attempt = {
-		source: sourceNetwork(caller.address),
+		source: caller.network,
 		clientId: server === undefined ? claim.id : resourceServerId(server),
 		isRegistered: server !== undefined,
 		credentialId: undefined,

@@ -29,6 +29,7 @@ import { publicJwkSet } from '../../domain/token/signing-key-index.ts';
 import type { UsedProofs } from '../../domain/token/used-proofs.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
+import { createPooledRandom } from '../../kernel/pooled-random.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Result } from '../../kernel/result.ts';
 import type { PresentedCertificate, PresentedService } from './connection-proof.ts';
@@ -150,7 +151,7 @@ export function createAuthorizationServer(deps: AuthorizationServerDeps): Author
 		pendingSignatures,
 		audit: deps.audit,
 		clock: deps.clock,
-		random: deps.random,
+		tokenIds: createPooledRandom(deps.random),
 		reportBug: deps.reportBug,
 		bodyTimeoutMs,
 	};
@@ -210,7 +211,7 @@ function answerDocumentRequest(
 		sendProblem(request, response, requestId, fault('not_found', `This server has ${known}.`));
 	} else if (request.method !== 'GET' && request.method !== 'HEAD') {
 		const refusal = fault('method_not_allowed', 'Use GET or HEAD.');
-		sendProblem(request, response, requestId, refusal, { Allow: 'GET, HEAD' });
+		sendProblem(request, response, requestId, refusal, ['Allow', 'GET, HEAD']);
 	} else {
 		sendDocument(request, response, requestId, document());
 	}

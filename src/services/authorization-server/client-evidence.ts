@@ -27,7 +27,9 @@ export function readClientEvidence(
 	request: IncomingMessage,
 	parameters: ReadonlyMap<string, string>,
 ): Result<ClientEvidence, Fault> {
-	const authorizations = request.headersDistinct['authorization'] ?? [];
+	// Node keeps the first of several in `headers`, and works the distinct ones out only when they are asked for.
+	const hasAuthorization = request.headers.authorization !== undefined;
+	const authorizations = (hasAuthorization ? request.headersDistinct['authorization'] : undefined) ?? [];
 	const hasAssertion = parameters.has('client_assertion') || parameters.has('client_assertion_type');
 	const hasSecret = parameters.has('client_secret');
 	if (authorizations.length + Number(hasAssertion) + Number(hasSecret) > 1) {

@@ -1,8 +1,9 @@
 // What the connection of a request proves about its sender, whatever the request says.
 import type { Connection } from '../../domain/certificate/connection.ts';
 import type { VerifiedCertificate } from '../../domain/certificate/verify-client-certificate.ts';
-import { formatIpAddress, parseSocketAddress } from '../../domain/network/ip-address.ts';
+import { formatIpAddress, type IpAddress } from '../../domain/network/ip-address.ts';
 import { networkPart } from '../../domain/network/ip-set.ts';
+import type { RequestOrigin } from '../../domain/network/request-origin.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Result } from '../../kernel/result.ts';
 
@@ -23,6 +24,8 @@ export interface PresentedService {
 export interface ConnectionProof {
 	/** Address of the sender, without a port. */
 	readonly address: string | undefined;
+	/** The network whose failures are counted together; '' where it is not known. */
+	readonly network: string;
 	/** The verdict on its certificate; a fault when none was shown or it is not one of ours. */
 	readonly certificate: Result<PresentedCertificate, Fault>;
 	/** base64url SHA-256 of the certificate whose key the connection has proven, one of ours or not. */
@@ -33,20 +36,27 @@ export interface ConnectionProof {
 
 const IPV6_NETWORK_BITS = 64;
 
-/** Names the network whose failures are counted together: an IPv4 address, or the /64 that one holder of IPv6 has. */
-export function sourceNetwork(address: string | undefined): string {
-	const parsed = parseSocketAddress(address);
-	if (parsed === undefined) return '';
-	return parsed.family === 4 ? formatIpAddress(parsed) : formatIpAddress(networkPart(parsed, IPV6_NETWORK_BITS));
+const networks = new WeakMap<IpAddress, string>();
+
+/** Names the network of an address: an IPv4 address itself, or the /64 that one holder of IPv6 has. */
+function networkOf(address: IpAddress | undefined): string {
+	if (address === undefined) return '';
+	let network = networks.get(address);
+	if (network === undefined) {
+		network = formatIpAddress(address.family === 4 ? address : networkPart(address, IPV6_NETWORK_BITS));
+		// The address of a connection is the same object for all of its requests.
+		networks.set(address, network);
+	}
+	return network;
 }
 
-/** What `connection` proves, with the verdict on its certificate; `address` is where the request came from. */
+/** What `connection` proves, with the verdict on its certificate; `origin` is where the request came from. */
 export function proofOf(
 	connection: Connection,
 	certificate: ConnectionProof['certificate'],
-	address: string,
+	origin: Pick<RequestOrigin, 'address' | 'text'>,
 	service?: PresentedService,
 ): ConnectionProof {
 	const thumbprint = certificate.ok ? certificate.value.thumbprint : connection.thumbprint;
-	return { address, certificate, thumbprint, service };
+	return { address: origin.text, network: networkOf(origin.address), certificate, thumbprint, service };
 }

@@ -42,15 +42,16 @@ export function describeOutcome(outcome: Result<IssuedToken, Fault>, context: To
 			type: 'token.issued',
 			decision: 'permit',
 			status: 200,
+			// In canonical order, which spares the ledger the sorting.
 			facts: {
-				jti,
-				scope,
-				resource,
-				expires_at: new Date(expiresAtSeconds * 1000).toISOString(),
-				method: authentication?.claimed.client?.authenticationMethod,
 				bound_to: authentication?.claimed.client?.senderConstraint,
-				detail_types: authorizationDetails.length === 0 ? undefined : authorizationDetails.map(({ type }) => type),
 				certificate,
+				detail_types: authorizationDetails.length === 0 ? undefined : authorizationDetails.map(({ type }) => type),
+				expires_at: new Date(expiresAtSeconds * 1000).toISOString(),
+				jti,
+				method: authentication?.claimed.client?.authenticationMethod,
+				resource,
+				scope,
 			},
 		};
 	}

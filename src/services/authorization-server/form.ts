@@ -20,8 +20,8 @@ export function parseForm(body: Buffer): ReadonlyMap<string, string> | FormRefus
 	if (pairs.length > PARAMETERS_MAX) return 'too many parameters';
 	for (const pair of pairs) {
 		const equals = pair.indexOf('=');
-		const name = decodeFormText(equals === -1 ? pair : pair.slice(0, equals));
-		const value = equals === -1 ? '' : decodeFormText(pair.slice(equals + 1));
+		const name = decodePrintable(equals === -1 ? pair : pair.slice(0, equals));
+		const value = equals === -1 ? '' : decodePrintable(pair.slice(equals + 1));
 		if (name === undefined || name === '' || value === undefined) return 'bad encoding';
 		// RFC 8707 §2 lets a client name several resources; that one token is for one of them is said in its own words.
 		const first = parameters.get(name);
@@ -30,6 +30,11 @@ export function parseForm(body: Buffer): ReadonlyMap<string, string> | FormRefus
 		parameters.set(name, value);
 	}
 	return parameters;
+}
+
+/** Decodes text of printable ASCII, most of which holds nothing that is encoded. */
+function decodePrintable(text: string): string | undefined {
+	return text.includes('%') || text.includes('+') ? decodeFormText(text) : text;
 }
 
 /** Decodes one form-encoded text; undefined for a bad escape, for what is not UTF-8, and for control characters. */

@@ -38,7 +38,8 @@ export interface IssueTokenDeps {
 	readonly issuer: string;
 	readonly writers: Readonly<Record<TokenFormat, TokenWriter>>;
 	readonly details: DetailRules;
-	readonly random: Random;
+	/** What the `jti` is made of. */
+	readonly tokenIds: Random;
 	readonly products: ProductResources;
 	/** The second before which no token of the client may have been issued: `Directory.tokensNotBeforeSeconds`. */
 	readonly tokensNotBeforeSeconds: (client: Client) => number;
@@ -93,7 +94,11 @@ export function issueToken(
 			issuedAtSeconds,
 			expiresAtSeconds,
 		},
-		{ ...deps, sign: deps.writers[deps.products.formatByResource.get(resource) ?? 'jwt'] },
+		{
+			issuer: deps.issuer,
+			random: deps.tokenIds,
+			sign: deps.writers[deps.products.formatByResource.get(resource) ?? 'jwt'],
+		},
 	);
 	if (typeof token === 'string' && token.length > TOKEN_LENGTH_MAX) return fail(tooLong());
 	return ok({

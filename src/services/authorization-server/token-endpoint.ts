@@ -52,7 +52,8 @@ export interface TokenEndpointDeps {
 	readonly pendingSignatures: PendingSignatures;
 	readonly audit: AuditSink;
 	readonly clock: Clock;
-	readonly random: Random;
+	/** What the `jti` of tokens are made of. */
+	readonly tokenIds: Random;
 	readonly reportBug: (error: unknown, requestId: string) => void;
 	readonly bodyTimeoutMs: number;
 }
@@ -70,7 +71,7 @@ export async function answerTokenRequest(
 	let outcome: Result<IssuedToken, Fault>;
 	try {
 		const service = deps.serviceCertificate(request);
-		trace.caller = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text, service);
+		trace.caller = proofOf(deps.connection(request), deps.clientCertificate(request), origin, service);
 		outcome =
 			origin.refused === undefined ? await decide(request, trace, trace.caller, origin, deps) : fail(origin.refused);
 	} catch (error) {
@@ -145,7 +146,7 @@ async function decide(
 		issuer: deps.issuer,
 		writers: deps.writers,
 		details: deps.details,
-		random: deps.random,
+		tokenIds: deps.tokenIds,
 		products: deps.products(),
 		tokensNotBeforeSeconds: (client) => directory.tokensNotBeforeSeconds(client),
 	});

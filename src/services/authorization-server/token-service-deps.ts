@@ -87,7 +87,7 @@ export async function readQuestion(
 	const origin = findCaller(request, deps);
 	trace.origin = origin;
 	const service = deps.serviceCertificate(request);
-	const proof = proofOf(deps.connection(request), deps.clientCertificate(request), origin.text, service);
+	const proof = proofOf(deps.connection(request), deps.clientCertificate(request), origin, service);
 	trace.caller = proof;
 	if (origin.refused !== undefined) return fail(origin.refused);
 	const form = await readClientForm(request, deps.bodyTimeoutMs);

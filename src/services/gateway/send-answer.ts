@@ -5,18 +5,10 @@ import { challengesOf } from './challenge.ts';
 import { WEBSOCKET_VERSION } from '../../domain/api/websocket-handshake.ts';
 import { FAULTS, type Fault } from '../../kernel/faults.ts';
 import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
+import { SECURITY_HEADERS } from '../../kernel/security-headers.ts';
 import { closeAfterAnswer, flushHead } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import type { GatewayRoute } from './compile-route.ts';
-
-const SECURITY_HEADERS = [
-	'strict-transport-security',
-	'max-age=31536000; includeSubDomains',
-	'x-content-type-options',
-	'nosniff',
-	'content-security-policy',
-	"default-src 'none'; frame-ancestors 'none'",
-] as const;
 
 const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UsedProofsOverloaded } from '../../../domain/token/used-proofs.ts';
 import { SqlError } from '../sql/sql-connection.ts';
 import { checkUsedProofsContract, proofFixture } from '../used-proofs-contract.ts';
@@ -60,6 +61,26 @@ test("proofs that come together share one statement, and a failed one is nobody'
 	assert.equal(await proofs.use(proofFixture('x')), true);
 	await connection.stop();
 	await assert.rejects(proofs.use(proofFixture('y')), SqlError);
+});
+
+test('proofs wait a moment for company where the last ones had it, and a lone one does not', async (context) => {
+	const connection = connectInProcess({ file: join(temporaryFolder(context), 'proofs.db'), use: 'shared' });
+	const batches: number[] = [];
+	const execute: typeof connection.execute = (sql, parameters) => {
+		if (sql.startsWith('INSERT')) batches.push((JSON.parse(String(parameters[0])) as unknown[]).length);
+		return connection.execute(sql, parameters);
+	};
+	const counted = { begin: () => connection.begin(), stop: () => connection.stop(), execute };
+	const proofs = await openSqliteUsedProofs(counted, { companyMs: 1000 });
+	const startedMs = performance.now();
+	await proofs.use(proofFixture('alone'));
+	await Promise.all([proofs.use(proofFixture('a')), proofs.use(proofFixture('b'))]);
+	assert.ok(performance.now() - startedMs < 1000, 'nothing waited before there was company');
+	const early = proofs.use(proofFixture('c'));
+	await sleep(20);
+	assert.deepEqual(await Promise.all([early, proofs.use(proofFixture('d'))]), [true, true]);
+	assert.deepEqual(batches, [1, 2, 2]);
+	await connection.stop();
 });
 
 test('refuses more proofs than may wait, and a file of another version', async (context) => {

@@ -1,5 +1,7 @@
 // Used proofs in a database file of their own, which several processes may share. What is asked while a statement runs
-// goes into the next one: one statement is one transaction with one flush, however many proofs are in it.
+// goes into the next one: one statement is one transaction with one flush, however many proofs are in it. While proofs come
+// in company, the next ones wait a moment for theirs: a flush costs more than everything else about them.
+import { setImmediate as yieldTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type UsedProofs, UsedProofsOverloaded } from '../../../domain/token/used-proofs.ts';
 import { proofKey } from '../proof-key.ts';
 import { type SqlConnection, SqlError } from '../sql/sql-connection.ts';
@@ -18,6 +20,8 @@ const FORGET = `DELETE FROM used_proofs WHERE id IN
 	(SELECT id FROM used_proofs WHERE stale_at_seconds <= ? ORDER BY stale_at_seconds LIMIT ?)`;
 
 const BOUNDS = {
+	/** How long proofs wait for others where the last ones had company, in milliseconds. */
+	companyMs: 1,
 	/** Proofs of one statement. */
 	batch: 500,
 	/** Proofs that wait for a statement. */
@@ -28,6 +32,8 @@ const BOUNDS = {
 	forget: 2000,
 } as const;
 
+type ProofBounds = Readonly<Record<'companyMs' | 'waiting' | 'proofs', number>>;
+
 interface Waiting {
 	readonly id: string;
 	readonly staleAtSeconds: number;
@@ -37,7 +43,7 @@ interface Waiting {
 /** Opens the used proofs behind `connection`, and makes their table when the file is new. Rejects with SqlError. */
 export async function openSqliteUsedProofs(
 	connection: SqlConnection,
-	bounds: { readonly waiting: number; readonly proofs: number } = BOUNDS,
+	bounds: Partial<ProofBounds> = {},
 ): Promise<UsedProofs> {
 	const version = (await connection.execute('PRAGMA user_version', [])).rows[0]?.['user_version'];
 	if (version !== 0 && version !== SCHEMA_VERSION) {
@@ -48,18 +54,20 @@ export async function openSqliteUsedProofs(
 	}
 	for (const statement of SCHEMA) await connection.execute(statement, []);
 	const { rows } = await connection.execute('SELECT count(*) AS count FROM used_proofs', []);
-	return new SqliteUsedProofs(connection, Number(rows[0]?.['count']), bounds);
+	return new SqliteUsedProofs(connection, Number(rows[0]?.['count']), { ...BOUNDS, ...bounds });
 }
 
 class SqliteUsedProofs implements UsedProofs {
 	readonly #connection: SqlConnection;
-	readonly #bounds: { readonly waiting: number; readonly proofs: number };
+	readonly #bounds: ProofBounds;
 	#waiting: Waiting[] = [];
 	#isFlushing = false;
+	/** Whether several proofs shared the last statement. */
+	#isInCompany = false;
 	/** Rows that are known of; other processes may have added more. */
 	#count: number;
 
-	constructor(connection: SqlConnection, count: number, bounds: { readonly waiting: number; readonly proofs: number }) {
+	constructor(connection: SqlConnection, count: number, bounds: ProofBounds) {
 		this.#connection = connection;
 		this.#count = count;
 		this.#bounds = bounds;
@@ -73,8 +81,7 @@ class SqliteUsedProofs implements UsedProofs {
 		this.#waiting.push({ id: proofKey(proof), staleAtSeconds: Math.ceil(proof.staleAtSeconds), settle });
 		if (!this.#isFlushing) {
 			this.#isFlushing = true;
-			// After this turn of the event loop, so that requests which arrived together share a statement.
-			setImmediate(() => void this.#flush());
+			void this.#flush();
 		}
 		return settle.promise;
 	}
@@ -92,7 +99,11 @@ class SqliteUsedProofs implements UsedProofs {
 
 	async #flush(): Promise<void> {
 		while (this.#waiting.length > 0) {
+			// At least to the end of this turn of the event loop, so that requests which arrived together share a statement.
+			const isFull = this.#waiting.length >= BOUNDS.batch;
+			await (this.#isInCompany && !isFull ? sleep(this.#bounds.companyMs) : yieldTurn());
 			const batch = this.#waiting.splice(0, BOUNDS.batch);
+			this.#isInCompany = batch.length > 1;
 			try {
 				await this.#insert(batch);
 			} catch (error) {
