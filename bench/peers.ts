@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createJwtSigner } from '../src/domain/token/jwt.ts';
+import { createJwtSigner } from '../src/domain/token/jwt-sign.ts';
 import type { BenchIdentities } from './identities.ts';
 
 /** A running peer and the request that it is measured with. */

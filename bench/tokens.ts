@@ -33,7 +33,7 @@ if (tokens > TOKENS_AT_ONCE_MAX)
 const GOALS: Readonly<Record<TokenMethod, number>> = { private_key_jwt: 0.25, tls_client_auth: 0.12 };
 const METHODS = Object.keys(GOALS) as TokenMethod[];
 /** Enough for the compilers to have done most of their work: what they cost is start-up, not tokens. */
-const WARM_UP_ROUNDS = 6;
+const WARM_UP_ROUNDS = 14;
 const YARDSTICK_REQUESTS = 3000;
 const MEMORY_STEPS = 20;
 

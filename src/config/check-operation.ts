@@ -2,7 +2,8 @@
 // and every resource rule and mask names something that is there.
 import type { CallerProof, HttpMethod, MaskRule, Operation, ResourceRule } from '../domain/api/api.ts';
 import { parsePathTemplate } from '../domain/api/path-template.ts';
-import { explainStream, STREAM_BYTES_UNLIMITED, type StreamRule } from '../domain/api/stream-rule.ts';
+import { explainStream, STREAM_BYTES_UNLIMITED } from '../domain/api/stream-rule.ts';
+import type { StreamRule } from '../domain/api/api.ts';
 import { parseJsonPath } from '../domain/protection/json-path.ts';
 import type { PathStep } from './config-problem.ts';
 import type { ApiInput } from './configuration-schema.ts';

@@ -440,7 +440,7 @@ test('no entry holds a token, an assertion or a value of a parameter (canary)', 
 test('refuses a token signed by a key that is not ours', async () => {
 	const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 	const saved = gateway.tokenKey;
-	const { createJwtSigner } = await import('../../src/domain/token/jwt.ts');
+	const { createJwtSigner } = await import('../../src/domain/token/jwt-sign.ts');
 	const { ACCESS_TOKEN_TYPE, mintAccessToken } = await import('../../src/domain/token/access-token.ts');
 	const sign = createJwtSigner({ ...saved, privateKey }, ACCESS_TOKEN_TYPE);
 	const issuedAtSeconds = Math.floor(Date.now() / 1000);

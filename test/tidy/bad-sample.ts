@@ -85,7 +85,10 @@ export const expectedViolations: Readonly<Record<string, readonly RegExp[]>> = {
 		/^src\/platform\/gone\.ts:2 \.\/not-there\.ts does not exist/,
 		/^src\/platform\/bare\.ts:2 \.\/one has no extension/,
 	],
-	'no module imports itself in a circle': [/circular import: src\/platform\/(?:one|two|three)\.ts → .* → /],
+	'no module imports itself in a circle': [
+		/^src\/platform\/\w+\.ts:2 circular import: .*one\.ts → .*two\.ts → .*one\.ts$/,
+		/^src\/platform\/\w+\.ts:\d circular import: .*one\.ts → .*two\.ts → .*three\.ts → .*one\.ts$/,
+	],
 	'only the entries of processes touch the process': [/^src\/platform\/process\.ts:2 /],
 	'the domain takes time and randomness from its ports': [/^src\/domain\/policy\/clock\.ts:2 calls Date\.now/],
 	'nothing in src writes to the console': [/^src\/platform\/console\.ts:2 /],

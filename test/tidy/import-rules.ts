@@ -98,9 +98,9 @@ function findCircles(sources: readonly Source[]): readonly Violation[] {
 	const found: Violation[] = [];
 	const visit = (file: string, trail: readonly string[]) => {
 		state.set(file, 'open');
-		for (const { path, isTypeOnly, line } of byFile.get(file)?.imports ?? []) {
-			// A type leaves nothing behind at run time, so that two files may describe each other.
-			if (path === undefined || isTypeOnly || !byFile.has(path)) continue;
+		for (const { path, line } of byFile.get(file)?.imports ?? []) {
+			// Types count too: two files that describe each other are one thing, or lack a third.
+			if (path === undefined || !byFile.has(path)) continue;
 			if (state.get(path) === 'open') {
 				const circle = [...trail.slice(trail.indexOf(path)), path];
 				found.push({ file, line, message: `circular import: ${circle.join(' → ')}` });

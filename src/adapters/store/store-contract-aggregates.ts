@@ -1,7 +1,7 @@
 // The part of the store contract about the aggregates of the registry: reading back, unique keys, revisions, paging.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Enrolment } from '../../domain/certificate/enrolment.ts';
+import type { Enrolment } from '../../domain/certificate/enrolment-store.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import { protectionKeyRecord } from '../../domain/token/protection-key-fixture.ts';
 import { signingKeyFixture } from '../../domain/token/signing-key-fixture.ts';

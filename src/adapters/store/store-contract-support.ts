@@ -1,7 +1,7 @@
 // What the parts of the store contract share.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { StoreConflict } from '../../domain/registry/registry.ts';
+import { StoreConflict } from '../../domain/registry/store-conflict.ts';
 import type { Store } from './store.ts';
 
 /** Opens an empty store for one test; the opener closes it and removes its files after the test. */

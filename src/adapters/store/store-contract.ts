@@ -1,7 +1,8 @@
 // What every store owes to the platform, as tests: the same suite runs against all adapters.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Registry, StoreConflict } from '../../domain/registry/registry.ts';
+import type { Registry } from '../../domain/registry/registry.ts';
+import { StoreConflict } from '../../domain/registry/store-conflict.ts';
 import { checkAggregates } from './store-contract-aggregates.ts';
 import { checkFeedAndExpiry } from './store-contract-feed.ts';
 import { checkKeySetsAndLinks } from './store-contract-key-sets.ts';

@@ -1,13 +1,36 @@
 // What is exposed: an API version with its contract, its upstream and its operations. Compiled from the
 // configuration; the gateway decides from it and nothing else.
 import type { AcceptedIssuer } from '../issuer/external-issuer.ts';
-import type { CorsPolicy } from './cors.ts';
 import type { TokenFormat } from '../token/access-token.ts';
-
 import type { GrpcMetadata, GrpcRule } from './grpc-rule.ts';
-import type { StreamRule } from './stream-rule.ts';
 
 export type HttpMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+/** Which bodies of an operation pass through as they come, and within which bounds. */
+export interface StreamRule {
+	readonly kind: 'request' | 'response' | 'both' | 'websocket';
+	/** Bounds of what passes in each direction; `STREAM_BYTES_UNLIMITED` for none. */
+	readonly requestBytesMax: number;
+	readonly responseBytesMax: number;
+	/** Bound of one message of a WebSocket. */
+	readonly messageBytesMax: number;
+	/** Values of the Origin field that a WebSocket may be opened with; without the field it may always. */
+	readonly origins: readonly string[];
+	/** Longest time in which nothing passes in either direction. */
+	readonly idleTimeoutMs: number;
+	/** Longest time of the stream as a whole; the token's expiry may end it earlier. */
+	readonly timeMaxMs: number;
+}
+
+/** Which web pages may call an API. */
+export interface CorsPolicy {
+	/** Exact origins, as browsers write them: scheme, host, and a port that is not the scheme's own. */
+	readonly origins: readonly string[];
+	/** Whether pages may send the client certificate of the browser. */
+	readonly credentials: boolean;
+	/** How long a browser may remember the answer to a preflight. */
+	readonly maxAgeSeconds: number;
+}
 
 /** A bundled OpenAPI document: every `$ref` is local (`#/…`). Plain JSON, safe to clone between threads. */
 export interface OpenApiDocument {

@@ -3,17 +3,8 @@
 // upstream. There are no wildcards: every operation asks who is calling, and a page that anybody can write is nobody.
 import { isDnsName } from '../certificate/host-name.ts';
 import { parseIpAddress } from '../network/ip-address.ts';
-import type { ApiVersion } from './api.ts';
+import type { ApiVersion, CorsPolicy } from './api.ts';
 import { FORWARDED_REQUEST_HEADERS } from './http-headers.ts';
-
-export interface CorsPolicy {
-	/** Exact origins, as browsers write them: scheme, host, and a port that is not the scheme's own. */
-	readonly origins: readonly string[];
-	/** Whether pages may send the client certificate of the browser. */
-	readonly credentials: boolean;
-	/** How long a browser may remember the answer to a preflight. */
-	readonly maxAgeSeconds: number;
-}
 
 /** Fields of an answer that a page may read beside the ones that every page may. */
 const EXPOSED = [

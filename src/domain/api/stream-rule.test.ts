@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { unwrap } from '../../kernel/result.ts';
 import { compileOperationContract } from '../contract/operation-contract.ts';
 import type { HttpMethod, OpenApiDocument } from './api.ts';
-import { explainStream, type StreamingOperation, type StreamRule } from './stream-rule.ts';
+import { explainStream, type StreamingOperation } from './stream-rule.ts';
+import type { StreamRule } from './api.ts';
 
 function rule(kind: StreamRule['kind']): StreamRule {
 	return {

@@ -1,21 +1,6 @@
 // Which bodies of an operation pass through as they come, and within which bounds. What streams is not read: nothing in it
 // can be held to a schema, minimized, masked, or asked for a resource. So JSON never streams, whatever is configured.
-import type { HttpMethod, MaskRule, ResourceRule } from './api.ts';
-
-export interface StreamRule {
-	readonly kind: 'request' | 'response' | 'both' | 'websocket';
-	/** Bounds of what passes in each direction; `STREAM_BYTES_UNLIMITED` for none. */
-	readonly requestBytesMax: number;
-	readonly responseBytesMax: number;
-	/** Bound of one message of a WebSocket. */
-	readonly messageBytesMax: number;
-	/** Values of the Origin field that a WebSocket may be opened with; without the field it may always. */
-	readonly origins: readonly string[];
-	/** Longest time in which nothing passes in either direction. */
-	readonly idleTimeoutMs: number;
-	/** Longest time of the stream as a whole; the token's expiry may end it earlier. */
-	readonly timeMaxMs: number;
-}
+import type { HttpMethod, MaskRule, ResourceRule, StreamRule } from './api.ts';
 
 /** A bound that no stream reaches, and that JSON can write. */
 export const STREAM_BYTES_UNLIMITED = Number.MAX_SAFE_INTEGER;

@@ -7,7 +7,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
 import { Secret } from '../../kernel/secret.ts';
 import type { KeyStore, StoredKey } from '../registry/key-store.ts';
-import { StoreConflict } from '../registry/registry.ts';
+import { StoreConflict } from '../registry/store-conflict.ts';
 import { certificatesOfPem } from './certs-only.ts';
 import { type CrossCertificate, issueCross, readCross } from './cross-certificate.ts';
 import { expectIssued, issueCertificate } from './issue-certificate.ts';

@@ -1,7 +1,8 @@
 // The record that the registry keeps of a certificate that was just issued.
 import { newId } from '../../kernel/ids.ts';
 import type { Certificate } from './certificate.ts';
-import type { IssueDependencies, IssuedCertificate } from './issue-certificate.ts';
+import type { IssueDependencies } from './issue-certificate.ts';
+import type { IssuedCertificate } from './issued-certificate.ts';
 
 /** Makes the record of a new certificate. */
 export function certificateRecord(

@@ -1,8 +1,13 @@
 // Port: where issued certificates are kept. Thumbprint, and issuer with serial, are unique keys.
 import type { CertificateId, ClientId, PartnerId } from '../../kernel/ids.ts';
 import type { Certificate, CertificateProfileName } from './certificate.ts';
-import type { HolderCount } from './revoke-issued.ts';
 import type { Page, PageRequest } from '../registry/page.ts';
+
+/** Those who hold certificates of an authority that are neither revoked nor over. */
+export interface HolderCount {
+	readonly certificates: number;
+	readonly clients: number;
+}
 
 /** Stores certificates. Every method sees what earlier calls of the same registry did. */
 export interface CertificateStore {

@@ -1,7 +1,22 @@
 // Port: where enrolments are kept. The hash of the code is a unique key.
-import type { ClientId, EnrolmentId } from '../../kernel/ids.ts';
+import type { CertificateId, ClientId, EnrolmentId, PartnerId } from '../../kernel/ids.ts';
 import type { Page, PageRequest } from '../registry/page.ts';
-import type { Enrolment } from './enrolment.ts';
+
+/** An enrolment: the leave of a client to fetch its first certificate by itself. */
+export interface Enrolment {
+	readonly id: EnrolmentId;
+	readonly clientId: ClientId;
+	readonly partnerId: PartnerId;
+	/** base64url SHA-256 of the code. */
+	readonly codeHash: string;
+	readonly status: 'open' | 'used' | 'cancelled';
+	readonly expiresAtMs: number;
+	/** The certificate that it was used for. */
+	readonly certificateId?: CertificateId;
+	readonly createdAtMs: number;
+	readonly updatedAtMs: number;
+	readonly revision: number;
+}
 
 /** Stores enrolments. Every method sees what earlier calls of the same registry did. */
 export interface EnrolmentStore {

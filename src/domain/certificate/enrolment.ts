@@ -1,9 +1,10 @@
 // An enrolment lets a client fetch its first certificate by itself: a code that an operator hands over, good for one
 // certificate request within a short time. Only its hash is kept: 256 random bits need no slow one.
+import type { Enrolment } from './enrolment-store.ts';
 import { hash } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import { type CertificateId, type ClientId, type EnrolmentId, newId, type PartnerId } from '../../kernel/ids.ts';
+import { type ClientId, type EnrolmentId, newId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { Secret } from '../../kernel/secret.ts';
@@ -14,21 +15,6 @@ import {
 	type ClientCertificateDependencies,
 	issueClientCertificate,
 } from './issue-client-certificate.ts';
-
-export interface Enrolment {
-	readonly id: EnrolmentId;
-	readonly clientId: ClientId;
-	readonly partnerId: PartnerId;
-	/** base64url SHA-256 of the code. */
-	readonly codeHash: string;
-	readonly status: 'open' | 'used' | 'cancelled';
-	readonly expiresAtMs: number;
-	/** The certificate that it was used for. */
-	readonly certificateId?: CertificateId;
-	readonly createdAtMs: number;
-	readonly updatedAtMs: number;
-	readonly revision: number;
-}
 
 export const ENROLMENT_SECONDS = { min: 60, default: 86_400, max: 7 * 86_400 } as const;
 /** Open enrolments of one client: more is a mistake, and would be more codes to lose. */

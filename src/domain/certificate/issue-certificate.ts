@@ -1,5 +1,6 @@
 // Issues one certificate: profile, names and dates are put together, linted, and signed. Pure but for the
 // signer: nothing is stored here. Serial numbers carry 126 random bits (CA/Browser BR §7.1 wants 64).
+import type { IssuedCertificate } from './issued-certificate.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { fault } from '../../kernel/faults.ts';
 import type { Fault } from '../../kernel/faults.ts';
@@ -39,23 +40,6 @@ export interface CertificateRequest {
 	readonly ipAddresses?: readonly string[];
 	/** From now; at least a minute, at most what the profile allows, which is also the default. */
 	readonly lifetimeMs?: number;
-}
-
-/** A fresh certificate. */
-export interface IssuedCertificate {
-	readonly der: Buffer;
-	/** The certificate alone. */
-	readonly pem: string;
-	/** The certificate followed by that of its authority, and by the cross certificate above that while there is one. */
-	readonly chainPem: string;
-	/** Lower-case hexadecimal. */
-	readonly serial: string;
-	/** base64url SHA-256 of `der`. */
-	readonly thumbprint: string;
-	/** base64url SHA-256 of the DER SubjectPublicKeyInfo. */
-	readonly publicKeyHash: string;
-	readonly notBeforeMs: number;
-	readonly notAfterMs: number;
 }
 
 /** What issuing needs from outside. */

@@ -1,7 +1,7 @@
 // What issuing needs to know of the authority that signs.
 import type { Fault } from '../../kernel/faults.ts';
 import type { Result } from '../../kernel/result.ts';
-import type { IssuedCertificate } from './issue-certificate.ts';
+import type { IssuedCertificate } from './issued-certificate.ts';
 import type { AuthorityName } from './profile.ts';
 import type { Signer } from './signer.ts';
 import type { Publication } from './x509-extension.ts';

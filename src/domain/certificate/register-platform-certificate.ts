@@ -2,7 +2,7 @@
 import type { Registry } from '../registry/registry.ts';
 import type { Certificate } from './certificate.ts';
 import { certificateRecord } from './certificate-record.ts';
-import type { IssuedCertificate } from './issue-certificate.ts';
+import type { IssuedCertificate } from './issued-certificate.ts';
 import { namesOf } from './issue-platform-certificate.ts';
 import type { PlatformIssueDependencies, PlatformSubject } from './issue-platform-certificate.ts';
 import type { Issuer } from './issuer.ts';

@@ -1,6 +1,7 @@
 // Stops the trust in what an authority has issued before its own end: revokes the certificates of clients that it signed, some
 // at a time, so that no transaction is long. The platform accepts registered certificates only, by their exact bytes, so that
 // nothing of an authority is accepted any more when none of them is left. Runs inside a transaction of the registry.
+import type { HolderCount } from './certificate-store.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import { ok, type Result } from '../../kernel/result.ts';
@@ -11,12 +12,6 @@ import type { RevocationReason } from './revoke-credential.ts';
 
 /** Most certificates that are revoked in one transaction. */
 export const REVOKED_AT_ONCE_MAX = 200;
-
-/** Those who hold certificates of an authority that are neither revoked nor over. */
-export interface HolderCount {
-	readonly certificates: number;
-	readonly clients: number;
-}
 
 export interface RevokedIssued {
 	readonly revoked: number;

@@ -15,7 +15,8 @@ import {
 	loadOrCreateAuthorities,
 } from './authority.ts';
 import { certificatesOfPem } from './certs-only.ts';
-import { type IssuedCertificate, issueCertificate } from './issue-certificate.ts';
+import { issueCertificate } from './issue-certificate.ts';
+import type { IssuedCertificate } from './issued-certificate.ts';
 import { SignerUnavailable } from './signer.ts';
 import { formatSpiffeId } from './spiffe-id.ts';
 

@@ -6,7 +6,7 @@
 // code. A certificate that is then refused was signed and is forgotten; it never leaves this process, and nobody has it.
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { fail, type Result } from '../../kernel/result.ts';
-import type { IssuedCertificate } from './issue-certificate.ts';
+import type { IssuedCertificate } from './issued-certificate.ts';
 import type { Issuer } from './issuer.ts';
 
 type Signing = () => Promise<Result<IssuedCertificate, Fault>>;

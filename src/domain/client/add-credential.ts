@@ -6,7 +6,7 @@ import { type ClientId, newId } from '../../kernel/ids.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Registry } from '../registry/registry.ts';
-import { StoreConflict } from '../registry/registry.ts';
+import { StoreConflict } from '../registry/store-conflict.ts';
 import { hasUseFor } from './authentication-method.ts';
 import type { Client } from './client.ts';
 import { type Credential, type CredentialKind, credentialEndMs, isCredentialLive } from './credential.ts';

@@ -7,7 +7,7 @@ import { systemRandom } from '../../kernel/random.ts';
 import { fail, ok, unwrap } from '../../kernel/result.ts';
 import { registerPartner } from '../partner/register-partner.ts';
 import { commitChange } from './commit-change.ts';
-import { StoreConflict } from './registry.ts';
+import { StoreConflict } from './store-conflict.ts';
 
 const deps = { clock: new ManualClock(1_800_000_000_000), random: systemRandom };
 

@@ -2,7 +2,8 @@
 // revision or a unique key, leaves no trace: the transaction is rolled back and the refusal is a fault.
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { fault, type Fault } from '../../kernel/faults.ts';
-import { StoreConflict, type Registry, type RegistryStore } from './registry.ts';
+import type { Registry, RegistryStore } from './registry.ts';
+import { StoreConflict } from './store-conflict.ts';
 
 /** What an operation did to one record. */
 export interface Changed<T> {

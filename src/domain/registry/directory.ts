@@ -14,7 +14,8 @@ import {
 } from '../client/credential.ts';
 import type { Partner } from '../partner/partner.ts';
 import type { Subscription } from '../product/subscription.ts';
-import { REVOCATION_MARGIN_SECONDS, TOKEN_LIFE_SECONDS_MAX } from '../token/revoke-token.ts';
+import { TOKEN_LIFE_SECONDS_MAX } from '../token/revoke-token.ts';
+import { REVOCATION_MARGIN_SECONDS } from '../token/token-lifetime.ts';
 import { type CutScope, readTokenCut } from '../token/token-cut.ts';
 import type { TokenRevocation } from '../token/revocation-store.ts';
 import type { ProtectionKeyRecord } from '../token/protection-key.ts';

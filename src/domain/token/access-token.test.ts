@@ -13,7 +13,7 @@ import {
 	fingerprintOf,
 	mintAccessToken,
 } from './access-token.ts';
-import { createJwtSigner } from './jwt.ts';
+import { createJwtSigner } from './jwt-sign.ts';
 import { createVerifiedTokenCache } from './verified-token-cache.ts';
 import { createAccessTokenVerifier } from './verify-access-token.ts';
 

@@ -7,7 +7,7 @@ import { ManualClock } from '../../kernel/clock.ts';
 import { newId } from '../../kernel/ids.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { ASSERTION_TYPE, type AssertionSubject, createAssertionMinter } from './assertion.ts';
-import { createJwtSigner } from './jwt.ts';
+import { createJwtSigner } from './jwt-sign.ts';
 import { createAccessTokenVerifier } from './verify-access-token.ts';
 
 const NOW = 1_795_000_000;

@@ -7,7 +7,7 @@ import type { ClientId, CredentialId, PartnerId, SubscriptionId } from '../../ke
 import type { Random } from '../../kernel/random.ts';
 import type { AuthorizationDetail } from '../policy/authorization-detail.ts';
 import type { RequestedResource } from '../policy/resource-grant.ts';
-import type { JwtSigner } from './jwt.ts';
+import type { JwtSigner } from './jwt-sign.ts';
 
 /** The `typ` header of assertions. */
 export const ASSERTION_TYPE = 'sallyport-assertion+jwt';

@@ -5,7 +5,7 @@ import { createHmac, createPrivateKey, generateKeyPairSync, hkdfSync } from 'nod
 import { type Clock, nowSeconds } from '../../kernel/clock.ts';
 import { Secret } from '../../kernel/secret.ts';
 import type { KeyStore, StoredKey } from '../registry/key-store.ts';
-import { StoreConflict } from '../registry/registry.ts';
+import { StoreConflict } from '../registry/store-conflict.ts';
 
 /** Length of a step, in seconds. A nonce is good in its own step and in the next one: 60 to 120 seconds. */
 const STEP_SECONDS = 60;

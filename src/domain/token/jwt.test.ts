@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { exportJWK } from 'jose';
 import { algorithmOfKey, parseJwkSet, verifyJws } from './jws-verify.ts';
-import { createJwtSigner, decodeBase64url, decodeJws, TOKEN_LENGTH_MAX } from './jwt.ts';
+import { decodeBase64url, decodeJws, TOKEN_LENGTH_MAX } from './jwt.ts';
+import { createJwtSigner } from './jwt-sign.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const keys = new Map([['k', publicKey]]);

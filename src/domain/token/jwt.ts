@@ -1,8 +1,6 @@
-// The compact form of signed tokens: how ours are written, and how strictly any is read. Reading decides nothing about
-// trust: it gives parts that have one meaning, or refuses. RFC 7515 §3.1 and §7.1, RFC 7519, RFC 8725 §3.
-import type { KeyObject } from 'node:crypto';
+// The compact form of signed tokens, and how strictly any is read. Reading decides nothing about trust: it gives parts that
+// have one meaning, or refuses. RFC 7515 §3.1 and §7.1, RFC 7519, RFC 8725 §3.
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import { createJwsSigner } from './jws-sign.ts';
 import { type JsonObject, parseJsonObject } from './strict-json.ts';
 
 /** Longest token that is read, in characters. Ours stay far below; a longer one is refused unread. */
@@ -63,28 +61,4 @@ export function decodeJws(
 export function decodeBase64url(text: string): Buffer | undefined {
 	const bytes = Buffer.from(text, 'base64url');
 	return bytes.toString('base64url') === text ? bytes : undefined;
-}
-
-/** Signs claims as a compact JWT, from memory. */
-export type JwtSigner = (claims: { readonly [name: string]: unknown }) => string;
-
-/**
- * Signs claims as a compact JWT, with a key in memory (a text at once) or with one that lies elsewhere (a promise, which
- * rejects with `SignerUnavailable` when the key cannot be used now).
- */
-export type TokenSigner = (claims: { readonly [name: string]: unknown }) => string | Promise<string>;
-
-/** Makes a signer of tokens of one type. The header is the same for all of them, so it is encoded once. */
-export function createJwtSigner(key: { readonly kid: string; readonly privateKey: KeyObject }, typ: string): JwtSigner {
-	const { algorithm, sign } = createJwsSigner(key.privateKey);
-	const header = encodeJson({ alg: algorithm, typ, kid: key.kid });
-	return (claims) => {
-		const input = `${header}.${encodeJson(claims)}`;
-		return `${input}.${sign(Buffer.from(input, 'latin1')).toString('base64url')}`;
-	};
-}
-
-/** Encodes a part of a token. */
-export function encodeJson(value: { readonly [name: string]: unknown }): string {
-	return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
 }

@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import { ecdsaFromDer } from '../certificate/ecdsa-signature.ts';
 import type { SignatureAlgorithm, Signer } from '../certificate/signer.ts';
-import { encodeJson, type TokenSigner } from './jwt.ts';
+import { encodeJson, type TokenSigner } from './jwt-sign.ts';
 import type { SigningAlgorithm } from './signing-key.ts';
 
 const ES256_NUMBER_BYTES = 32;

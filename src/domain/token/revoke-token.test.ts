@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import { unwrap } from '../../kernel/result.ts';
-import { REVOCATION_MARGIN_SECONDS, revokeToken, TOKEN_LIFE_SECONDS_MAX } from './revoke-token.ts';
+import { revokeToken, TOKEN_LIFE_SECONDS_MAX } from './revoke-token.ts';
+import { REVOCATION_MARGIN_SECONDS } from './token-lifetime.ts';
 
 const NOW = 1_800_000_000;
 const JTI = 'V1StGXR8Z5jdHi6BmyT';

@@ -1,5 +1,6 @@
 // Revokes one access token by its `jti`. The revocation is kept until the token would have expired anyway, and a
 // little longer, because whoever checks tokens may have a slower clock.
+import { REVOCATION_MARGIN_SECONDS } from './token-lifetime.ts';
 import { nowSeconds, type Clock } from '../../kernel/clock.ts';
 import { fault, type Fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
@@ -7,17 +8,11 @@ import type { Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRevocation } from './revocation-store.ts';
 
-/** Longest lifetime that a configuration may give an access token of ours, in seconds. */
-export const ACCESS_TOKEN_TTL_SECONDS_MAX = 3600;
-
 /**
  * Longest lifetime of any token that is accepted, in seconds: more than the hour that a configuration may give one, so that
  * it also holds for tokens of an older configuration.
  */
 export const TOKEN_LIFE_SECONDS_MAX = 86_400;
-
-/** How long a revocation outlives its token, in seconds; more than the clock skew that verifiers allow. */
-export const REVOCATION_MARGIN_SECONDS = 60;
 
 const JTI = /^[A-Za-z0-9\-._~]{8,128}$/;
 

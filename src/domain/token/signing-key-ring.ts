@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Secret } from '../../kernel/secret.ts';
-import { createJwtSigner, type JwtSigner, type TokenSigner } from './jwt.ts';
+import { createJwtSigner, type JwtSigner, type TokenSigner } from './jwt-sign.ts';
 import { isSpent, type SigningKeyRecord, type SigningPurpose } from './signing-key.ts';
 import type { SigningKeyIndex } from './signing-key-index.ts';
 

@@ -4,7 +4,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { Secret } from '../../kernel/secret.ts';
 import { jwkThumbprint } from './jwk-thumbprint.ts';
-import { ACCESS_TOKEN_TTL_SECONDS_MAX, REVOCATION_MARGIN_SECONDS } from './revoke-token.ts';
+import { ACCESS_TOKEN_TTL_SECONDS_MAX, REVOCATION_MARGIN_SECONDS } from './token-lifetime.ts';
 
 /** What a key may sign. A key of one purpose is never used for another (RFC 8725 §3.12). */
 export type SigningPurpose = 'token-signing' | 'assertion-signing';

@@ -13,7 +13,8 @@ import { type ClientId, type PartnerId, parseId } from '../../kernel/ids.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import type { Changed } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
-import { REVOCATION_MARGIN_SECONDS, TOKEN_LIFE_SECONDS_MAX } from './revoke-token.ts';
+import { TOKEN_LIFE_SECONDS_MAX } from './revoke-token.ts';
+import { REVOCATION_MARGIN_SECONDS } from './token-lifetime.ts';
 import type { TokenRevocation } from './revocation-store.ts';
 
 /** Whose tokens a cut concerns. */

@@ -28,7 +28,7 @@ import type { ChangePublisher } from '../../domain/registry/change-publisher.ts'
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
-import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import { namedToClients } from '../../domain/trust-anchor/trust-anchor-index.ts';
 import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';

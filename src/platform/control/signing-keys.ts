@@ -7,7 +7,7 @@ import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
 import type { ChangePublisher } from '../../domain/registry/change-publisher.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { NumberedChange } from '../../domain/registry/change-feed.ts';
-import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import { createRemoteJwtSigner } from '../../domain/token/remote-jwt.ts';
 import { isPublished, isSpent, type SigningKeyRecord, type SigningPurpose } from '../../domain/token/signing-key.ts';
 import {

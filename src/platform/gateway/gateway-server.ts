@@ -52,7 +52,8 @@ import type {
 	ProtectionKey,
 	TlsIdentity,
 } from './messages.ts';
-import { createGatewayContext, type DpopGuard } from '../../services/gateway/snapshot.ts';
+import { createGatewayContext } from '../../services/gateway/snapshot.ts';
+import type { DpopGuard } from '../../services/gateway/gateway-context.ts';
 import { createUpstreams } from './upstreams.ts';
 
 export interface GatewayServer {

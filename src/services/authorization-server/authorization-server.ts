@@ -20,7 +20,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { DetailRules } from '../../domain/token/decide-details.ts';
 import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
 import { createDpopVerifier } from '../../domain/token/dpop-proof.ts';
-import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { CurrentProtectionKeys } from '../../domain/token/protection-key-ring.ts';
 import type { ResourceServerIndex } from '../../domain/token/resource-server.ts';

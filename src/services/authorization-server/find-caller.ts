@@ -1,23 +1,35 @@
 // Who calls the token endpoint, as far as the network tells: which address, whether its source has failed too often, whether
 // a web page stands behind it. Secrets are tried out here sooner than anywhere else, so that this comes before the body is read.
 import type { IncomingMessage } from 'node:http';
+import type { Connection } from '../../domain/certificate/connection.ts';
 import type { Client } from '../../domain/client/client.ts';
-import { findRequestOrigin, judgeOrigin, type RequestOrigin, whereFrom } from '../../domain/network/request-origin.ts';
+import {
+	findRequestOrigin,
+	judgeOrigin,
+	type RequestOrigin,
+	type SourceProtection,
+	whereFrom,
+} from '../../domain/network/request-origin.ts';
 import { isAllowedForPartner } from '../../domain/partner/allowed-networks.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { TokenEndpointDeps } from './token-endpoint.ts';
 
 /** From where a token request comes, and why it is refused for that, if it is. */
 export interface Caller extends RequestOrigin {
 	readonly refused: Fault | undefined;
 }
 
+/** What finding needs. */
+export interface CallerDeps {
+	/** What is known of the connection of a request, and what its source is held against. */
+	readonly connection: (request: IncomingMessage) => Connection;
+	readonly sources: SourceProtection;
+	readonly clock: Clock;
+}
+
 /** Finds the caller. Ask before the first wait: a connection that has gone away has lost its address. */
-export function findCaller(
-	request: IncomingMessage,
-	{ connection: connectionOf, sources, clock }: Pick<TokenEndpointDeps, 'connection' | 'sources' | 'clock'>,
-): Caller {
+export function findCaller(request: IncomingMessage, { connection: connectionOf, sources, clock }: CallerDeps): Caller {
 	const connection = connectionOf(request);
 	const origin = findRequestOrigin(connection, (name) => joined(request.headers[name]), sources.protection);
 	if (!origin.ok) return { ...whereFrom(connection), refused: origin.fault };

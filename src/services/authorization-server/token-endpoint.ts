@@ -3,18 +3,15 @@
 // RFC 6749 §3.2, §4.4 and §5.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuditSink } from '../../domain/ledger/audit-sink.ts';
-import type { Connection } from '../../domain/certificate/connection.ts';
-import type { SourceProtection } from '../../domain/network/request-origin.ts';
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { ProductResources } from '../../domain/token/decide-grant.ts';
 import type { TokenFormat, TokenWriter } from '../../domain/token/access-token.ts';
 import type { DetailRules } from '../../domain/token/decide-details.ts';
 import type { DpopNonces } from '../../domain/token/dpop-nonce.ts';
-import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Random } from '../../kernel/random.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
+import { type Caller, type CallerDeps, findCaller, judgeCallerAddress } from './find-caller.ts';
 import {
 	type AuthenticatedClient,
 	type Authentication,
@@ -32,7 +29,7 @@ import { sendOauthError, sendToken } from './respond.ts';
 import { readTokenRequest } from './token-request.ts';
 
 /** What the token endpoint needs. */
-export interface TokenEndpointDeps {
+export interface TokenEndpointDeps extends CallerDeps {
 	readonly issuer: string;
 	readonly writers: Readonly<Record<TokenFormat, TokenWriter>>;
 	readonly details: DetailRules;
@@ -44,14 +41,10 @@ export interface TokenEndpointDeps {
 	readonly clientCertificate: (request: IncomingMessage) => Result<PresentedCertificate, Fault>;
 	/** The certificate of an internal service that the connection of a request shows. */
 	readonly serviceCertificate: (request: IncomingMessage) => PresentedService | undefined;
-	/** What is known of the connection of a request, and what its source is held against. */
-	readonly connection: (request: IncomingMessage) => Connection;
-	readonly sources: SourceProtection;
 	readonly authentication: AuthenticationDeps;
 	/** What partners wait for where the signing key lies elsewhere; always empty where it does not. */
 	readonly pendingSignatures: PendingSignatures;
 	readonly audit: AuditSink;
-	readonly clock: Clock;
 	/** What the `jti` of tokens are made of. */
 	readonly tokenIds: Random;
 	readonly reportBug: (error: unknown, requestId: string) => void;

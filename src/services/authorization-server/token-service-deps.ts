@@ -8,7 +8,7 @@ import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import type { ProductResources } from '../../domain/token/decide-grant.ts';
-import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import type { AccessTokenVerifier } from '../../domain/token/verify-access-token.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';

@@ -2,7 +2,7 @@
 // rotation takes effect with the next one.
 import type { TokenFormat, TokenWriter } from '../../domain/token/access-token.ts';
 import { createEncryptedTokenWriter } from '../../domain/token/access-token-jwe.ts';
-import type { TokenSigner } from '../../domain/token/jwt.ts';
+import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import { createOpaqueTokenSealer } from '../../domain/token/opaque-token.ts';
 import type { CurrentProtectionKeys } from '../../domain/token/protection-key-ring.ts';
 import type { Random } from '../../kernel/random.ts';

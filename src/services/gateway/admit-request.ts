@@ -8,7 +8,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import { announcesBody } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import { readFields, readHttp2Fields } from './read-fields.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;

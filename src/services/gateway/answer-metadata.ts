@@ -3,7 +3,7 @@
 import { isResourceMetadataPath, type ResourceMetadataPlace } from '../../domain/api/resource-metadata.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** One text for every path that nothing is found at, so that it tells nothing. */
 export const NO_ROUTE = fault(

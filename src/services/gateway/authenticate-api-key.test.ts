@@ -9,7 +9,7 @@ import { systemRandom } from '../../kernel/random.ts';
 import { makeDirectory, makeMember } from '../../../test/fixture/token-world.ts';
 import { authenticateApiKey } from './authenticate-api-key.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 test('the use of an API key is noted when it lets somebody in, and what it opens ends with it', () => {
 	const clock = new ManualClock(1_800_000_000_000);

@@ -6,9 +6,9 @@ import { credentialEndMs, isCredentialLive } from '../../domain/client/credentia
 import { hashSecretText, isSecretText } from '../../domain/client/secret-text.ts';
 import { type IpSet, ipSetOf } from '../../domain/network/ip-set.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange, PrincipalToken } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { whereFrom } from '../../domain/network/request-origin.ts';
 
 /** Authenticates the caller by its API key; fills `principal`. */

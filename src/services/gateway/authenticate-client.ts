@@ -7,10 +7,10 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import { authenticateApiKey } from './authenticate-api-key.ts';
 import { identifyExternal, judgeExternalToken } from './authenticate-external.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import { judgePrincipal } from './judge-principal.ts';
 import { anchoredHolderOf, judgeRegisteredBinding, proofOf, provePossession } from './prove-possession.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 const CREDENTIALS = /^(bearer|dpop) ([A-Za-z0-9\-._~+/]+=*)$/i;
 

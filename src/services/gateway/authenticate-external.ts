@@ -5,11 +5,11 @@
 import { findCertificateCredential } from '../../domain/client/find-certificate-credential.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 import { judgePrincipal } from './judge-principal.ts';
 import { anchoredHolderOf, judgeRegisteredBinding, proofOf } from './prove-possession.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** SECURITY: judged on every request, after the cache: a token for one API is none for another. test/attack/external-issuers.test.ts */
 export function judgeExternalToken({ issuer, audiences }: VerifiedToken, route: GatewayRoute): Fault | undefined {

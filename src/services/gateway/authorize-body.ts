@@ -4,8 +4,8 @@ import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { detailsMissing } from './authorize-request.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Authorizes the resources that the body names, and what it asks for, by the details of the token. */
 export function authorizeBody(exchange: Exchange, context: GatewayContext): Fault | undefined {

@@ -9,8 +9,8 @@ import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Authorizes operation, scopes, and the resources that path and query name; fills `subscription` and `resources`. */
 export function authorizeRequest(exchange: Exchange, context: GatewayContext): Fault | undefined {

@@ -4,7 +4,7 @@ import { whereFrom } from '../../domain/network/request-origin.ts';
 import { isAllowedForPartner } from '../../domain/partner/allowed-networks.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Refuses a caller whose partner has a list of networks that its address is not in. */
 export function checkAddress(exchange: Exchange, context: GatewayContext): Fault | undefined {

@@ -4,9 +4,9 @@
 // goes no further.
 import { VARY_BY_ORIGIN } from '../../domain/api/cors.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** The method that a preflight asks for; undefined when the request is none (Fetch standard, CORS-preflight request). */
 export function preflightMethod({ request, headers }: Exchange): string | undefined {

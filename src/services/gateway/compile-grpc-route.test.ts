@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApiVersion, Operation } from '../../domain/api/api.ts';
-import { compileRoute, type GatewayRoute } from './compile-route.ts';
+import { compileRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 
 const OPERATION = {
 	key: 'ledger/v1/a.B/Get',

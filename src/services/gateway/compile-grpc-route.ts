@@ -3,7 +3,7 @@
 import type { OperationContract } from '../../domain/contract/operation-contract.ts';
 import { fault } from '../../kernel/faults.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 
 /** What a method has in common with an operation of a document. */
 type CommonRoute = Omit<

@@ -1,56 +1,22 @@
 // Compiles one operation of the configuration into what the stages ask on each request: its contract, where its resources
 // are named, and how its answers are protected.
+import type { GatewayRoute, RequestTargetValues } from './gateway-route.ts';
 import type { ApiVersion, Operation } from '../../domain/api/api.ts';
-import { type CompiledCors, compileCors } from '../../domain/api/cors.ts';
+import { compileCors } from '../../domain/api/cors.ts';
 import { RESERVED_HEADERS } from '../../domain/api/http-headers.ts';
 import { parsePathTemplate } from '../../domain/api/path-template.ts';
-import { type ResourceMetadataPlace, resourceMetadataPlace } from '../../domain/api/resource-metadata.ts';
+import { resourceMetadataPlace } from '../../domain/api/resource-metadata.ts';
 import { explainStream } from '../../domain/api/stream-rule.ts';
-import { retryRule, type UpstreamClient, type UpstreamRequest } from '../../domain/api/upstream-client.ts';
+import { retryRule } from '../../domain/api/upstream-client.ts';
 import { declaredHeaders } from '../../domain/contract/declared-headers.ts';
 import { decodeFormText, splitPairs } from '../../domain/contract/form-pairs.ts';
-import { compileOperationContract, type OperationContract } from '../../domain/contract/operation-contract.ts';
-import type { DetailRule } from '../../domain/policy/detail-policy.ts';
+import { compileOperationContract } from '../../domain/contract/operation-contract.ts';
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import { parseJsonPath, selectValues } from '../../domain/protection/json-path.ts';
 import { compileOtherSpelling } from '../../domain/protection/other-spelling.ts';
-import { compileResponseProtector, type ResponseProtector } from '../../domain/protection/protect-response.ts';
+import { compileResponseProtector } from '../../domain/protection/protect-response.ts';
 import { fail, ok, type Result } from '../../kernel/result.ts';
 import { compileGrpcRoute } from './compile-grpc-route.ts';
-
-/** Where the path and the query of a request stand. */
-export interface RequestTargetValues {
-	readonly pathParameters: readonly string[];
-	readonly query: string;
-}
-
-export interface GatewayRoute {
-	/** Place in the catalogue, for the metrics. */
-	readonly index: number;
-	readonly api: ApiVersion;
-	readonly operation: Operation;
-	readonly upstream: UpstreamClient;
-	readonly upstreamBasePath: string;
-	/** When a call of this operation may be sent again. */
-	readonly retry: UpstreamRequest['retry'];
-	readonly contract: OperationContract;
-	/** Where the metadata of the API's resource is found. */
-	readonly metadata: ResourceMetadataPlace;
-	/** By external issuer whose tokens the API takes, the audiences that mean the API. */
-	readonly externalAudiences: ReadonlyMap<string, ReadonlySet<string>>;
-	/** Web pages that may call; undefined = none. */
-	readonly cors: CompiledCors | undefined;
-	/** Header fields (lower case) that the contract declares as parameters and that may travel. */
-	readonly contractHeaders: ReadonlySet<string>;
-	/** Resources that path and query name; undefined when one that is required is missing or named twice. */
-	readTargetResources(values: RequestTargetValues): readonly RequestedResource[] | undefined;
-	/** The same for the body; undefined when no rule of the operation looks there. */
-	readonly readBodyResources: ((body: unknown) => readonly RequestedResource[] | undefined) | undefined;
-	/** What the operation demands of the token's authorization details; undefined when it demands none. */
-	readonly details: DetailRule | undefined;
-	/** Holds an answer to the contract, minimizes and masks it; gives what may be sent. */
-	readonly protectResponse: ResponseProtector;
-}
 
 /** Compiles one route; the fault says what of the operation cannot be compiled. */
 export function compileRoute(

@@ -4,8 +4,8 @@
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
 import { describeExchange } from './record-exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 const UNAVAILABLE = fault('audit_unavailable', 'The request was not carried out. Try again in a moment.', {
 	internal: 'the ledger takes no entries',

@@ -12,10 +12,9 @@ import type { AuthorizationDetail } from '../../domain/policy/authorization-deta
 import type { RequestedResource } from '../../domain/policy/resource-grant.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import type { VerifiedToken } from '../../domain/token/access-token.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { DownstreamRequest, DownstreamResponse } from './downstream.ts';
-import type { AnswerStream } from './stream-relay.ts';
-import type { WebSocketRelay } from './websocket-relay.ts';
+import type { AcceptedWebSocket, AnswerStream } from './answer-stream.ts';
 
 /** What stands behind a principal after its authentication: an access token, or what an API key stands for. */
 export type PrincipalToken = Pick<
@@ -134,7 +133,7 @@ export class Exchange {
 	/** The answer that passes on as it comes, instead of `answerBody`. */
 	answerStream: AnswerStream | undefined = undefined;
 	/** The WebSocket to the upstream, before and after the partner's side of it is open. */
-	webSocket: WebSocketRelay | undefined = undefined;
+	webSocket: AcceptedWebSocket | undefined = undefined;
 
 	/** The status of a call of gRPC, as the service gave it, and the fields that tell it. */
 	grpcStatus: number | undefined = undefined;

@@ -5,10 +5,10 @@ import { type GrpcRule, streamsRequests, streamsResponses } from '../../domain/a
 import { formatGrpcTimeout } from '../../domain/api/grpc-wire.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { BodyStream } from './body-stream.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 import { DEADLINE_EXCEEDED, GrpcRelay } from './grpc-relay.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { NOT_ONE_MESSAGE } from './validate-grpc-call.ts';
 
 /** Sends the call; resolves when there is an answer to pass on, or a fault. */

@@ -4,12 +4,12 @@ import { FORWARDED_REQUEST_HEADERS } from '../../domain/api/http-headers.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import { forwardGrpc } from './forward-grpc.ts';
 import { forwardStream } from './forward-stream.ts';
 import { forwardWebSocket } from './forward-websocket.ts';
 import { judgeAgain } from './rejudge-stream.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { continueTrace } from './trace-context.ts';
 
 declare const admitted: unique symbol;

@@ -1,11 +1,12 @@
 // The streaming half of forwardRequest: sends the request to the upstream while it still comes, or takes the answer while
 // it is still being made. Everything that the gates decide is decided before the first byte passes.
-import { streamsRequest, type StreamRule } from '../../domain/api/stream-rule.ts';
+import { streamsRequest } from '../../domain/api/stream-rule.ts';
+import type { StreamRule } from '../../domain/api/api.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { BodyStream } from './body-stream.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { StreamRelay } from './stream-relay.ts';
 
 /** Whether the body of this request passes as it comes: the operation streams requests, and this one is not JSON. */

@@ -1,6 +1,6 @@
 // The WebSocket half of validating and forwarding: an exact handshake on both sides, each with a key of its own, and no
 // tunnel before the upstream has agreed (RFC 6455 §4). Everything that the gates decide is decided before that.
-import type { StreamRule } from '../../domain/api/stream-rule.ts';
+import type { StreamRule } from '../../domain/api/api.ts';
 import {
 	acceptOf,
 	isWebSocketKey,
@@ -8,10 +8,11 @@ import {
 	WEBSOCKET_VERSION,
 } from '../../domain/api/websocket-handshake.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { AcceptedWebSocket } from './answer-stream.ts';
 import type { Exchange } from './exchange.ts';
 import { judgeAgain } from './rejudge-stream.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { WebSocketRelay } from './websocket-relay.ts';
 
 /** Judges the opening handshake of a request that asks for a WebSocket where the operation has one. */
@@ -72,7 +73,7 @@ export function forwardWebSocket(
 }
 
 /** The bytes of the 101 that opens the partner's side. */
-export function writeSwitch(exchange: Exchange, relay: WebSocketRelay): string {
+export function writeSwitch(exchange: Exchange, relay: AcceptedWebSocket): string {
 	const lines = [
 		'HTTP/1.1 101 Switching Protocols',
 		'upgrade: websocket',

@@ -9,8 +9,8 @@ import { writeSwitch } from './forward-websocket.ts';
 import { PIPELINE, type Pipeline, runPipeline } from './pipeline.ts';
 import { describeExchange, recordExchange } from './record-exchange.ts';
 import { endGrpcAnswer, isGrpcCall, readsGrpc } from './send-grpc-answer.ts';
-import type { AnswerStream } from './stream-relay.ts';
-import type { WebSocketRelay } from './websocket-relay.ts';
+import type { AnswerStream } from './answer-stream.ts';
+import type { AcceptedWebSocket } from './answer-stream.ts';
 import {
 	endAnswer,
 	DOCUMENT_STATUS,
@@ -21,7 +21,7 @@ import {
 	sendResponse,
 	sendStreamHead,
 } from './send-answer.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 export type GatewayListener = (
 	request: DownstreamRequest,
@@ -119,7 +119,7 @@ const OUTCOME_UNRECORDED = fault(
 );
 
 /** Opens the partner's side of a WebSocket. Its opening is on record; its end becomes an entry of its own. */
-function openWebSocket(exchange: Exchange, context: GatewayContext, webSocket: WebSocketRelay): void {
+function openWebSocket(exchange: Exchange, context: GatewayContext, webSocket: AcceptedWebSocket): void {
 	exchange.state = 'streaming';
 	const socket = exchange.takeOver?.();
 	if (socket === undefined) {

@@ -5,12 +5,12 @@ import { GrpcMessages } from '../../domain/api/grpc-messages.ts';
 import { type GrpcRule, streamsResponses } from '../../domain/api/grpc-rule.ts';
 import { isGrpcMediaType, isPlainEncoding, parseGrpcStatus } from '../../domain/api/grpc-wire.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
 import { grpcTrailersOf, sendGrpcHead } from './send-grpc-answer.ts';
-import type { GatewayContext } from './snapshot.ts';
-import type { AnswerStream } from './stream-relay.ts';
+import type { GatewayContext } from './gateway-context.ts';
+import type { AnswerStream } from './answer-stream.ts';
 
 type Phase =
 	/** No head yet. */

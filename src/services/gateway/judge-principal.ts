@@ -4,7 +4,7 @@ import { isCredentialLive } from '../../domain/client/credential.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { CredentialId } from '../../kernel/ids.ts';
 import type { Principal } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /**
  * Judges whether a principal that has proven who it is may still act, from the records as they are now. For requests,

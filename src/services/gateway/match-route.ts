@@ -3,7 +3,7 @@ import { type Fault, fault } from '../../kernel/faults.ts';
 import { answerMetadata, isForMetadata, NO_ROUTE } from './answer-metadata.ts';
 import { preflightMethod } from './check-origin.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 const NO_UPGRADE = fault('malformed_request', 'This gateway upgrades to no other protocol here.', {
 	internal: 'Upgrade',

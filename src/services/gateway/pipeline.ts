@@ -13,7 +13,7 @@ import { type Admitted, forwardRequest } from './forward-request.ts';
 import { matchRoute } from './match-route.ts';
 import { protectResponse } from './protect-response.ts';
 import { readBody } from './read-body.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 import { spendLimits } from './spend-limits.ts';
 import { throttleSource } from './throttle-source.ts';
 import { validateRequest } from './validate-request.ts';

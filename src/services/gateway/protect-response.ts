@@ -5,8 +5,8 @@ import { isBodiless } from '../../domain/api/http-headers.ts';
 import { isJsonText } from '../../domain/contract/media-type.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Protects the upstream's answer; fills `answerBody`. */
 export function protectResponse(exchange: Exchange, _context: GatewayContext): Fault | undefined {

@@ -11,9 +11,9 @@ import type { DpopRefusal } from '../../domain/token/dpop-proof.ts';
 import { normalizeTargetUri } from '../../domain/token/dpop-target-uri.ts';
 import type { AnchoredHolder } from '../../domain/trust-anchor/anchored-holder.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Judges what the request proves; undefined when the token is bound to nothing else and the operation is content. */
 export function provePossession(exchange: Exchange, token: VerifiedToken, context: GatewayContext): Fault | undefined {

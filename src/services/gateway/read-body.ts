@@ -1,14 +1,14 @@
 // Stage readBody: takes the body of the request in, up to the bound of the operation. Nothing is read of a body whose
 // caller was refused earlier: who waits for `100 Continue` hears it only here.
 import { BrokenBody } from '../../domain/api/broken-body.ts';
-import type { StreamRule } from '../../domain/api/stream-rule.ts';
+import type { StreamRule } from '../../domain/api/api.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { bodyTooLarge } from './body-stream.ts';
 import { isCutShort } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import { isStreamedRequest } from './forward-stream.ts';
-import type { GatewayRoute } from './compile-route.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayRoute } from './gateway-route.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Reads the body; fills `body`. Fails with `body_too_large` as soon as the bound is passed or announced. */
 export function readBody(exchange: Exchange, _context: GatewayContext): Fault | undefined | Promise<Fault | undefined> {

@@ -6,9 +6,9 @@ import { canonicalJson } from '../../kernel/canonical-json.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import { fault } from '../../kernel/faults.ts';
 import { Exchange } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import { describeExchange } from './record-exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 const context = { clock: new ManualClock(1_800_000_000_000), tick: () => 12.5 } as unknown as GatewayContext;
 

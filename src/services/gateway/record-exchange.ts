@@ -4,7 +4,7 @@ import type { AuditActor, AuditEntry } from '../../domain/ledger/audit-entry.ts'
 import { whereFrom } from '../../domain/network/request-origin.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Writes the entry of an exchange down. Resolves, for durable operations, once it is on disk; rejects if it cannot be. */
 export function recordExchange(

@@ -9,7 +9,7 @@ import { authorizeRequest } from './authorize-request.ts';
 import { checkAddress } from './check-address.ts';
 import type { Exchange, Principal } from './exchange.ts';
 import { judgePrincipal } from './judge-principal.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Judges the streams that changes concern; call it when the directory has the changes, in the same turn. */
 export function rejudgeStreams(context: GatewayContext, changes: readonly NumberedChange[]): void {

@@ -8,7 +8,7 @@ import { PROBLEM_MEDIA_TYPE, renderProblem } from '../../kernel/problem.ts';
 import { SECURITY_HEADERS } from '../../kernel/security-headers.ts';
 import { closeAfterAnswer, flushHead } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 
 const CONTENT_LENGTH = /^(?:0|[1-9][0-9]{0,14})$/;
 

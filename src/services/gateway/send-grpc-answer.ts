@@ -4,7 +4,7 @@ import { encodeGrpcMessage, GRPC_STATUS, isGrpcMediaType } from '../../domain/ap
 import type { UpstreamHeaders } from '../../domain/api/upstream-client.ts';
 import { type Fault, type FaultCode, FAULTS } from '../../kernel/faults.ts';
 import { challengesOf } from './challenge.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import { abandonAnswer, endWithTrailers, hasUnsent, sendFieldsOnly } from './downstream.ts';
 import type { Exchange } from './exchange.ts';
 import { commonHeaders } from './send-answer.ts';

@@ -4,7 +4,7 @@ import { spendLimits as spend } from '../../domain/limit/spend-limit.ts';
 import type { Subscription } from '../../domain/product/subscription.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { Exchange, Principal } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Spends the limits of the request; fills `rateLimitPolicy` and `rateLimit`. */
 export function spendLimits(exchange: Exchange, context: GatewayContext): Fault | undefined {

@@ -1,21 +1,16 @@
 // One call whose bodies pass as they come: takes the answer from the upstream, holds it until its head is judged, then
 // passes it on as fast as the partner reads. An answer that turns out to be JSON is taken in whole, to be held to the
 // contract like any other. However it ends, it ends once, and both sides with it.
+import type { AnswerStream } from './answer-stream.ts';
 import type { UpstreamHeaders, UpstreamStream, UpstreamStreamReceiver } from '../../domain/api/upstream-client.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { BodyStream } from './body-stream.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
 import { isStreamedAnswer } from './protect-response.ts';
-import type { GatewayContext } from './snapshot.ts';
-import type { StreamRule } from '../../domain/api/stream-rule.ts';
-
-/** An answer that passes on as it comes, once its head is sent. */
-export interface AnswerStream {
-	/** Passes it on; `onEnd` is called once, with the fault that ended it before its end. */
-	flow(onEnd: (outcome: Fault | undefined) => void): void;
-}
+import type { GatewayContext } from './gateway-context.ts';
+import type { StreamRule } from '../../domain/api/api.ts';
 
 type Phase =
 	/** No head yet. */

@@ -4,7 +4,7 @@
 import { findRequestOrigin, judgeOrigin } from '../../domain/network/request-origin.ts';
 import type { Fault } from '../../kernel/faults.ts';
 import type { Exchange } from './exchange.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Refuses requests by their source; fills `origin`. */
 export function throttleSource(exchange: Exchange, { sources }: GatewayContext): Fault | undefined {

@@ -3,7 +3,7 @@
 import { type GrpcRule, streamsRequests } from '../../domain/api/grpc-rule.ts';
 import { isGrpcMediaType, isPlainEncoding, parseGrpcTimeout } from '../../domain/api/grpc-wire.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 
 /** Holds the fields of a call to the protocol; fills `deadlineMs`. */

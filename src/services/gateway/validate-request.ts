@@ -1,10 +1,10 @@
 // Stage validateRequest: parameters and body are held to the API contract. What breaks it never reaches the service.
 import { type Fault, fault } from '../../kernel/faults.ts';
-import type { GatewayRoute } from './compile-route.ts';
+import type { GatewayRoute } from './gateway-route.ts';
 import type { Exchange } from './exchange.ts';
 import { checkHandshake } from './forward-websocket.ts';
 import { validateGrpcCall } from './validate-grpc-call.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** Holds the request to its contract; fills `bodyValue`. */
 export function validateRequest(exchange: Exchange, _context: GatewayContext): Fault | undefined {

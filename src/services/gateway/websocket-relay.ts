@@ -1,7 +1,7 @@
 // One WebSocket between a partner and an upstream: frames pass byte for byte, once the rules and bounds are kept. Whoever
 // breaks them, and whoever may not go on, is told by a close frame where one can still be sent, and cut in any case.
 import type { Duplex } from 'node:stream';
-import type { StreamRule } from '../../domain/api/stream-rule.ts';
+import type { StreamRule } from '../../domain/api/api.ts';
 import {
 	CLOSE_BAD_GATEWAY,
 	CLOSE_GOING_AWAY,
@@ -12,9 +12,10 @@ import {
 	FrameReader,
 } from '../../domain/api/websocket-frames.ts';
 import { type Fault, fault, FAULTS } from '../../kernel/faults.ts';
+import type { AcceptedWebSocket } from './answer-stream.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
-import type { GatewayContext } from './snapshot.ts';
+import type { GatewayContext } from './gateway-context.ts';
 
 /** How long a side may take to hang up after it was told to. */
 const GOODBYE_MS = 1000;
@@ -29,7 +30,7 @@ interface Side {
 	bytes: number;
 }
 
-export class WebSocketRelay implements OpenStream {
+export class WebSocketRelay implements OpenStream, AcceptedWebSocket {
 	readonly exchange: Exchange;
 	readonly idleTimeoutMs: number;
 	readonly timeMaxMs: number;

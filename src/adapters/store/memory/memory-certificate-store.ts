@@ -3,7 +3,7 @@ import type { Certificate } from '../../../domain/certificate/certificate.ts';
 import type { CertificateStore } from '../../../domain/certificate/certificate-store.ts';
 import type { CompromisedKeyStore } from '../../../domain/certificate/compromised-key-store.ts';
 import { pageOf, recordsToRead } from '../paging.ts';
-import type { Enter } from './memory-registry.ts';
+import type { Enter } from './memory-step.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy } from './memory-table.ts';
 

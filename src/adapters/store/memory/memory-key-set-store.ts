@@ -1,6 +1,6 @@
 // Fetched key sets in memory.
 import type { KeySetStore } from '../../../domain/issuer/key-set-store.ts';
-import type { Enter } from './memory-registry.ts';
+import type { Enter } from './memory-step.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy } from './memory-table.ts';
 

@@ -1,4 +1,5 @@
 // The registry over the state in memory. Each call is one step of a transaction, or a transaction of its own.
+import type { Enter } from './memory-step.ts';
 import {
 	type Credential,
 	credentialEndMs,
@@ -7,7 +8,8 @@ import {
 } from '../../../domain/client/credential.ts';
 import type { RegistryChange } from '../../../domain/registry/change-feed.ts';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
-import { type Registry, StoreConflict } from '../../../domain/registry/registry.ts';
+import type { Registry } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
 import { createMemoryCertificateStore, createMemoryCompromisedKeyStore } from './memory-certificate-store.ts';
 import { createMemoryKeySetStore } from './memory-key-set-store.ts';
@@ -15,10 +17,6 @@ import { createMemoryAnchorListStore, createMemoryTrustAnchorStore } from './mem
 import { createMemoryEventStore, createMemoryRotationStore } from './memory-rotation-store.ts';
 import { CREDENTIAL_KEY, type MemoryState } from './memory-state.ts';
 import { frozenCopy, type MemoryRecord, type MemoryTable } from './memory-table.ts';
-import type { MemoryTransaction } from './memory-transaction.ts';
-
-/** Runs one step in the transaction that is running already, or in one of its own. */
-export type Enter = <T>(step: (transaction: MemoryTransaction) => T) => Promise<T>;
 
 /** Makes the registry that reads and changes `state` by steps that `enter` runs. */
 export function createMemoryRegistry(state: MemoryState, enter: Enter): Registry {

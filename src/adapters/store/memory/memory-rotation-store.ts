@@ -2,7 +2,7 @@
 import type { RotationStore } from '../../../domain/client/rotation-store.ts';
 import type { EventStore } from '../../../domain/event/event-store.ts';
 import { checkChangeLimit, pageOf, recordsToRead } from '../paging.ts';
-import type { Enter } from './memory-registry.ts';
+import type { Enter } from './memory-step.ts';
 import type { MemoryState } from './memory-state.ts';
 import { frozenCopy } from './memory-table.ts';
 

@@ -1,6 +1,6 @@
 // What a registry in memory holds: the same tables, unique keys and references as the SQL adapters have.
 import type { Certificate } from '../../../domain/certificate/certificate.ts';
-import type { Enrolment } from '../../../domain/certificate/enrolment.ts';
+import type { Enrolment } from '../../../domain/certificate/enrolment-store.ts';
 import type { CompromisedKey } from '../../../domain/certificate/compromised-key-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { CredentialUse } from '../../../domain/client/credential-use-store.ts';

@@ -1,6 +1,6 @@
 // One kind of record in memory: by id in order, and by unique keys. Records are copied in and frozen, so that no caller
 // can change what is stored by changing what it holds.
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import { checkRevisionRises } from '../revision.ts';
 import type { MemoryTransaction } from './memory-transaction.ts';
 

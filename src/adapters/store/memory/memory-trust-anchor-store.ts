@@ -1,7 +1,7 @@
 // Trust anchors of partners and the lists of their authorities, over the state in memory.
 import type { AnchorListStore, TrustAnchorStore } from '../../../domain/trust-anchor/trust-anchor-store.ts';
 import { pageOf, recordsToRead } from '../paging.ts';
-import type { Enter } from './memory-registry.ts';
+import type { Enter } from './memory-step.ts';
 import type { MemoryState } from './memory-state.ts';
 
 /** Makes the store of trust anchors that reads and changes `state` by steps that `enter` runs. */

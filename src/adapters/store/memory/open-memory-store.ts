@@ -4,11 +4,12 @@ import type { PublishedRevocationList } from '../../../domain/certificate/revoca
 import type { LedgerMark } from '../../../domain/ledger/ledger-mark-store.ts';
 import type { ConfigurationRevision } from '../../../domain/registry/configuration-revision-store.ts';
 import type { StoredKey } from '../../../domain/registry/key-store.ts';
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import type { Store } from '../store.ts';
 import { TransactionScope } from '../transaction-scope.ts';
 import { MemoryMap } from './memory-map.ts';
-import { createMemoryRegistry, type Enter } from './memory-registry.ts';
+import { createMemoryRegistry } from './memory-registry.ts';
+import type { Enter } from './memory-step.ts';
 import { createMemoryState } from './memory-state.ts';
 import { TransactionQueue } from './memory-transaction.ts';
 

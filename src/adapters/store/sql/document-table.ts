@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import type { Kysely } from 'kysely';
 import type { Page, PageRequest } from '../../../domain/registry/page.ts';
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import { pageOf, recordsToRead } from '../paging.ts';
 import { checkRevisionRises } from '../revision.ts';
 import type { DocumentTableName, SqlSchema } from './schema.ts';

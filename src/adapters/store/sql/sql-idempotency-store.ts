@@ -1,7 +1,7 @@
 // Remembered answers over Kysely.
 import type { Kysely } from 'kysely';
 import type { IdempotencyStore } from '../../../domain/registry/idempotency-store.ts';
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import type { SqlSchema } from './schema.ts';
 
 /** Makes the idempotency store that reads and writes through `database`, which may be a transaction. */

@@ -2,7 +2,7 @@
 // and only at the name and for the purpose that they were stored under.
 import type { Kysely } from 'kysely';
 import type { KeyPurpose, KeyStore, StoredKey } from '../../../domain/registry/key-store.ts';
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import { Secret } from '../../../kernel/secret.ts';
 import type { Envelope, SealedPlace } from '../../keys/envelope.ts';
 import type { SqlSchema } from './schema.ts';

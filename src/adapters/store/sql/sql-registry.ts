@@ -1,6 +1,6 @@
 // The registry over Kysely: each port is a table of documents, searched by the columns that the ports name.
 import type { Kysely } from 'kysely';
-import type { Enrolment } from '../../../domain/certificate/enrolment.ts';
+import type { Enrolment } from '../../../domain/certificate/enrolment-store.ts';
 import type { EnrolmentStore } from '../../../domain/certificate/enrolment-store.ts';
 import type { Client } from '../../../domain/client/client.ts';
 import type { ClientStore } from '../../../domain/client/client-store.ts';

@@ -1,7 +1,7 @@
 // The latest revocation list of each authority, over Kysely: one row each, which only a higher number replaces.
 import type { Kysely } from 'kysely';
 import type { RevocationListStore } from '../../../domain/certificate/revocation-list-store.ts';
-import { StoreConflict } from '../../../domain/registry/registry.ts';
+import { StoreConflict } from '../../../domain/registry/store-conflict.ts';
 import type { SqlSchema } from './schema.ts';
 
 /** Makes the store of revocation lists. */

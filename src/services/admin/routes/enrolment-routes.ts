@@ -1,11 +1,7 @@
 // Routes of enrolments: codes with which clients fetch their first certificate by themselves.
 import { z } from '@hono/zod-openapi';
-import {
-	cancelEnrolment,
-	ENROLMENT_SECONDS,
-	type Enrolment,
-	openEnrolment,
-} from '../../../domain/certificate/enrolment.ts';
+import { cancelEnrolment, ENROLMENT_SECONDS, openEnrolment } from '../../../domain/certificate/enrolment.ts';
+import type { Enrolment } from '../../../domain/certificate/enrolment-store.ts';
 import { ok } from '../../../kernel/result.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
 import { pageQuery, pageRequestOf, pageSchema, writePage } from '../wire/page-wire.ts';
