@@ -312,6 +312,7 @@ export class AuthoritySet implements Authorities {
 	readonly #signing: Record<IssuingName, Authority>;
 	/** What is prepared and not adopted yet: one at a time. */
 	#pending: { readonly stored: StoredKey; readonly sinceMs: number } | undefined;
+	#isPreparing = false;
 
 	constructor(deps: AuthorityDependencies, roots: Roots, generations: Readonly<Record<IssuingName, Generations>>) {
 		this.#deps = deps;
@@ -360,14 +361,30 @@ export class AuthoritySet implements Authorities {
 	 * or the one before it, cannot sign now: an offline root never can.
 	 */
 	async prepare(name: AuthorityName): Promise<AuthorityAdded | undefined> {
-		const sinceMs = this.#deps.clock.nowMs();
-		if (this.#pending !== undefined && sinceMs - this.#pending.sinceMs < PREPARED_MS_MAX) return undefined;
-		if (name === 'root' && this.#roots.length > 1) return undefined;
+		const isOther = this.#pending !== undefined && this.#deps.clock.nowMs() - this.#pending.sinceMs < PREPARED_MS_MAX;
+		if (this.#isPreparing || isOther || (name === 'root' && this.#roots.length > 1)) return undefined;
 		const id = authorityId(name, (name === 'root' ? this.#rootsMade : this.#made[name]) + 1);
-		const stored =
-			name === 'root' ? await this.#createRoot(id) : await createAuthority(this.#deps, name, id, this.root);
-		this.#pending = { stored, sinceMs };
-		return { id, name, certificatePem: new X509Certificate(stored.certificatePem).toString() };
+		this.#isPreparing = true;
+		try {
+			const stored =
+				name === 'root' ? await this.#createRoot(id) : await createAuthority(this.#deps, name, id, this.root);
+			this.#pending = { stored, sinceMs: this.#deps.clock.nowMs() };
+			return { id, name, certificatePem: new X509Certificate(stored.certificatePem).toString() };
+		} finally {
+			this.#isPreparing = false;
+		}
+	}
+
+	/**
+	 * Whether what was prepared is what `adopt` would take now; it then has a while again until it is given up. Ask in the
+	 * transaction that announces it: a successor that nobody can adopt must not be announced.
+	 */
+	isPrepared({ id, certificatePem }: AuthorityAdded): boolean {
+		const pending = this.#pending;
+		if (pending?.stored.name !== `ca/${id}` || !pending.stored.certificatePem.startsWith(certificatePem)) return false;
+		if (this.all().some((authority) => authority.id === id)) return false;
+		this.#pending = { ...pending, sinceMs: this.#deps.clock.nowMs() };
+		return true;
 	}
 
 	/** A new root is stored together with its cross certificates: it is never there without them. */

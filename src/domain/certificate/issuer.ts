@@ -27,7 +27,7 @@ export interface Issuer {
 	readonly publication: Publication | undefined;
 	/**
 	 * Gives the certificate that was signed for this wish before the transaction that runs, which must not wait for a key
-	 * elsewhere. Throws `SignatureWanted` when it has not been signed yet. Only `signAhead` sets it.
+	 * elsewhere. Throws `AheadWanted` when it has not been signed yet. Only `signAhead` sets it.
 	 */
 	readonly takeSigned?: (wish: string, sign: () => Promise<Result<IssuedCertificate, Fault>>) => IssuedCertificate;
 }

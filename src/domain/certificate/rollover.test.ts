@@ -69,8 +69,10 @@ test('two rollovers at once cannot take the same name; one that was given up doe
 	assert.equal(await authorities.prepare('platform-issuing'), undefined);
 	deps.clock.advance(60_000);
 	const second = await prepare(authorities, 'partner-issuing');
+	assert.deepEqual([authorities.isPrepared(first), authorities.isPrepared(second)], [false, true]);
 	assert.equal(await authorities.adopt(first), false, 'its key is gone');
 	assert.equal(await authorities.adopt(second), true);
 	assert.equal(await authorities.adopt(second), true, 'adopting twice changes nothing');
+	assert.equal(authorities.isPrepared(second), false, 'it is announced once');
 	assert.equal(authorities.trusted('partner-issuing').length, 2);
 });

@@ -33,7 +33,7 @@ export interface AdminDependencies {
 	readonly assertionAlgorithms?: readonly JwsAlgorithm[];
 	/** The catalogue of the running configuration. */
 	readonly catalogue: () => Catalogue;
-	readonly authorities: Authorities & Pick<AuthoritySet, 'prepare' | 'planRetirement'>;
+	readonly authorities: Authorities & Pick<AuthoritySet, 'isPrepared' | 'prepare' | 'planRetirement'>;
 	/** The certificate profiles of the running configuration. */
 	readonly profiles: Profiles;
 	/** SPIFFE trust domain, such as `bank.example`. */

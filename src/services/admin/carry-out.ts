@@ -10,6 +10,7 @@
 import type { Issuer } from '../../domain/certificate/issuer.ts';
 import { signAhead } from '../../domain/certificate/sign-ahead.ts';
 import { commitChange } from '../../domain/registry/commit-change.ts';
+import { getAhead } from '../../domain/registry/get-ahead.ts';
 import type { Registry } from '../../domain/registry/registry.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import { describeError } from '../../kernel/log.ts';
@@ -45,7 +46,10 @@ export interface Command {
 	readonly fingerprint: string;
 	/** Gives the authority that signs what the command issues; undefined for a command that issues nothing. */
 	readonly issuer?: (() => Issuer) | undefined;
-	/** Runs inside the transaction; of several runs at most one is committed. `issuer` never makes it wait. */
+	/**
+	 * Runs inside the transaction; of several runs at most one is committed. `issuer` never makes it wait, and what else lies
+	 * elsewhere it asks for by `AheadWanted`.
+	 */
 	readonly work: (registry: Registry, issuer: Issuer | undefined) => Promise<Result<CommandOutcome, Fault>>;
 }
 
@@ -152,7 +156,8 @@ async function commit(
 				entryIndex = await recordDurably(deps, exchange, answer.status);
 				return ok({ answer: answerOnce ?? answer, sequence });
 			});
-		const committed = await (command.issuer === undefined ? attempt(undefined) : signAhead(command.issuer, attempt));
+		const { issuer } = command;
+		const committed = await (issuer === undefined ? getAhead(() => attempt(undefined)) : signAhead(issuer, attempt));
 		if (!committed.ok && entryIndex !== undefined) await recordFailedCommit(deps, exchange, entryIndex);
 		return committed;
 	} catch (error) {

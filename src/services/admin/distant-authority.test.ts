@@ -52,6 +52,38 @@ test('while the token hangs a credential is revoked at once, and what waited is 
 	assert.equal(rotated?.status, 409, 'the credential was revoked meanwhile');
 });
 
+test('while the key of the root hangs a rollover keeps nobody waiting, and only one is prepared', async () => {
+	const { admin, asked, let: when } = await world();
+	const hanging = gate();
+	when(hanging.closed);
+	const headers = { 'idempotency-key': 'rollover' };
+	const rotate = () => admin.call('POST', '/authorities/partner-issuing/rotate', { headers });
+	const rotating = rotate();
+	while (asked() < 1) await new Promise((resolve) => setImmediate(resolve));
+	assert.equal((await admin.call('POST', '/partners', { body: { name: 'Another' } })).status, 201);
+	const second = await admin.call('POST', '/authorities/platform-issuing/rotate');
+	assert.equal(second.status, 409, 'another rollover is under way');
+	hanging.open();
+	const rotated = await rotating;
+	assert.equal(rotated.status, 201);
+	assert.equal(rotated.body.id, 'partner-issuing-2');
+	const before = asked();
+	const again = await rotate();
+	assert.deepEqual([again.status, again.body.id], [201, 'partner-issuing-2']);
+	assert.equal(asked(), before, 'a repeated command signs nothing');
+});
+
+test('a root that was taken out is 503 with Retry-After, and the next rollover goes through', async () => {
+	const { admin, let: when } = await world();
+	when(takenOut);
+	const refused = await admin.call('POST', '/authorities/partner-issuing/rotate');
+	assert.equal(refused.status, 503);
+	assert.match(refused.body.type, /authority_unavailable/);
+	assert.equal(refused.headers.get('retry-after'), '7');
+	when(() => Promise.resolve());
+	assert.equal((await admin.call('POST', '/authorities/partner-issuing/rotate')).status, 201);
+});
+
 test('a repeated command with an Idempotency-Key is answered as it was, and signs nothing', async () => {
 	const { asked, let: when, issue, csr } = await world();
 	const headers = { 'idempotency-key': 'once' };

@@ -1,13 +1,16 @@
 // Routes of the authorities: what they are, and the rollover of one. The new authority goes to everybody with the change
 // feed; it signs from the moment when every thread trusts it.
 import { z } from '@hono/zod-openapi';
-import type { Authority } from '../../../domain/certificate/authority.ts';
+import type { Authority, AuthorityAdded } from '../../../domain/certificate/authority.ts';
+import type { AuthorityName } from '../../../domain/certificate/profile.ts';
 import type { Operator } from '../../../domain/registry/operator-store.ts';
+import { AheadWanted } from '../../../domain/registry/get-ahead.ts';
 import type { Registry } from '../../../domain/registry/registry.ts';
 import { type Fault, fault } from '../../../kernel/faults.ts';
-import { fail, ok } from '../../../kernel/result.ts';
+import { fail, ok, type Result } from '../../../kernel/result.ts';
 import { REVOKED_AT_ONCE_MAX, revokeIssued } from '../../../domain/certificate/revoke-issued.ts';
 import { SignerUnavailable } from '../../../domain/certificate/signer.ts';
+import type { AdminDependencies } from '../admin-dependencies.ts';
 import { type AdminRouter, addCommand, addRead, noParams } from '../admin-route.ts';
 import { timeSchema, writeTime } from '../wire/value-wire.ts';
 
@@ -95,27 +98,45 @@ export function addAuthorityRoutes(router: AdminRouter): void {
 		problems: [],
 		ifMatch: 'none',
 		auditType: 'authority.rotated',
-		work: async (registry, { params }) => {
+		prepare: (): Promise<Result<Rollover, Fault>> => Promise.resolve(ok({ added: undefined })),
+		work: async (registry, { params }, rollover) => {
 			if (params.name === 'root' && authorities.roots().length > 1) {
 				return fail(fault('conflict', 'There are two roots already. Retire the older one first.'));
 			}
-			try {
-				const added = await authorities.prepare(params.name);
-				if (added === undefined)
-					return fail(
-						fault('conflict', 'Another rollover is under way. Wait until it is done.', { retryAfterSeconds: 60 }),
-					);
-				const sequence = await registry.changes.append({ kind: 'authority', record: added });
-				const { id, name, certificatePem: pem } = added;
-				return ok({ body: { id, name, pem }, facts: { authority: id }, sequence });
-			} catch (error) {
-				if (!(error instanceof SignerUnavailable)) throw error;
-				const { retryAfterSeconds } = error;
-				return fail(fault('authority_unavailable', 'The key of the root cannot be used now.', { retryAfterSeconds }));
-			}
+			const { added } = rollover;
+			// The key of the root may lie elsewhere, and no change waits for it.
+			if (added === undefined) throw new AheadWanted(() => prepareSuccessor(authorities, params.name, rollover));
+			if (!authorities.isPrepared(added)) return fail(otherRollover());
+			const sequence = await registry.changes.append({ kind: 'authority', record: added });
+			const { id, name, certificatePem: pem } = added;
+			return ok({ body: { id, name, pem }, facts: { authority: id }, sequence });
 		},
 	});
 	addRetirement(router);
+}
+
+/** One rollover, from the attempt that asks for its authority to the one that announces it. */
+interface Rollover {
+	added: AuthorityAdded | undefined;
+}
+
+async function prepareSuccessor(
+	authorities: AdminDependencies['authorities'],
+	name: AuthorityName,
+	rollover: Rollover,
+): Promise<Fault | undefined> {
+	try {
+		rollover.added = await authorities.prepare(name);
+		return rollover.added === undefined ? otherRollover() : undefined;
+	} catch (error) {
+		if (!(error instanceof SignerUnavailable)) throw error;
+		const { retryAfterSeconds } = error;
+		return fault('authority_unavailable', 'The key of the root cannot be used now.', { retryAfterSeconds });
+	}
+}
+
+function otherRollover(): Fault {
+	return fault('conflict', 'Another rollover is under way. Wait until it is done.', { retryAfterSeconds: 60 });
 }
 
 const LIVE_COUNTED_MAX = 200;
