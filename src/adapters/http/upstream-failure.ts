@@ -44,7 +44,15 @@ export function answerTooLarge(bytesMax: number): Fault {
 }
 
 /** A connection that broke or was refused; what took too long or was not trusted will do so again. */
-const BROKEN: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const BROKEN: ReadonlySet<string> = new Set([
+	'ECONNREFUSED',
+	'ECONNRESET',
+	'EPIPE',
+	'UND_ERR_SOCKET',
+	// A session that ended in the moment in which a stream was to be opened on it.
+	'ERR_HTTP2_GOAWAY_SESSION',
+	'ERR_HTTP2_INVALID_SESSION',
+]);
 
 /** Tells whether an error is of the connection, so that another connection may do better. */
 export function isBrokenConnection(error: Error): boolean {

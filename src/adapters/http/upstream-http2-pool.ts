@@ -33,7 +33,7 @@ export class UpstreamHttp2Pool implements SessionListener {
 		}
 		for (const session of this.#sessions) {
 			if (!session.hasRoom || this.#waiting.size > 0) continue;
-			call.onRoom(session);
+			give(session, call);
 			return;
 		}
 		this.#waiting.add(call);
@@ -49,7 +49,7 @@ export class UpstreamHttp2Pool implements SessionListener {
 		for (const call of this.#waiting) {
 			if (!session.hasRoom) return;
 			this.#waiting.delete(call);
-			call.onRoom(session);
+			give(session, call);
 		}
 	}
 
@@ -105,6 +105,19 @@ export class UpstreamHttp2Pool implements SessionListener {
 		const all = [...this.#waiting];
 		this.#waiting.clear();
 		for (const call of all) call.onNoSession(error);
+	}
+}
+
+/**
+ * Gives room to a call. SECURITY: a session that refuses the stream at once, for what the request is or because it has just
+ * ended, fails this one call; thrown on, it would end the thread with everybody's calls. upstream-http2.test.ts
+ */
+function give(session: UpstreamHttp2Session, call: WaitingCall): void {
+	try {
+		call.onRoom(session);
+	} catch (error) {
+		// Never within the call that `acquire` is.
+		queueMicrotask(() => call.onNoSession(error instanceof Error ? error : new Error(String(error))));
 	}
 }
 

@@ -167,6 +167,19 @@ test('gives the whole answer with its fields, those that came twice as a list', 
 	assert.deepEqual({ ...headers }, { 'content-type': 'text/plain', etag: ['a', 'b'] });
 });
 
+test('a request that the session refuses at once fails alone', async () => {
+	open({ connectionsMax: 1 });
+	onRequest((connection, id) => connection.answer(id, 200, [], 'good'));
+	const headers = ['connection', 'close'];
+	const [first, bad, last] = await Promise.all([call(), call({ headers }), call()]);
+	assert.deepEqual([first.outcome, last.outcome], ['200 good', '200 good']);
+	const refused = { outcome: 'upstream_unreachable', internal: 'ERR_HTTP2_INVALID_CONNECTION_HEADERS', attempts: 1 };
+	assert.deepEqual(bad, { ...refused, headers: {} });
+	assert.deepEqual(await call({ headers }), { ...refused, headers: {} }, 'also on a session that is open already');
+	assert.equal((await call()).outcome, '200 good');
+	assert.equal(server.connections.length, 1);
+});
+
 test('sends calls at once on one connection, and as many as the peer takes', async () => {
 	server.settings = setting(MAX_CONCURRENT_STREAMS, 2);
 	open({ connectionsMax: 1 });
