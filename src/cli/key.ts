@@ -82,10 +82,18 @@ export function keyCommands(program: Command, io: CommandIo): void {
 			'revoke a key that others may know: everything that was made with it is refused from the next request on',
 		)
 		.argument('<kid>', 'the kid of the key, as `key list` shows it')
-		.addHelpText('after', '\nExamples:\n  $ sallyport key revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs')
-		.action((kid: string, options: AdminOptions) =>
+		.option(
+			'--force',
+			'also when no other key can take over, where keys lie elsewhere: no access token is issued then until one is there',
+		)
+		.addHelpText(
+			'after',
+			'\nExamples:\n  $ sallyport key revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\n' +
+				'  $ sallyport key revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs --force',
+		)
+		.action((kid: string, options: AdminOptions & { force?: true }) =>
 			runAdminAction(io, options, async (session) => {
-				printRecord(io, session.output, (await revoke(session.client, kid)).body);
+				printRecord(io, session.output, (await revoke(session.client, kid, options.force === true)).body);
 			}),
 		);
 }
@@ -98,8 +106,10 @@ function pathOf(purpose: string): string {
 }
 
 /** The `kid` does not say what the key is for, so that the platform is asked. */
-async function revoke(client: AdminClient, kid: string): ReturnType<AdminClient['post']> {
+async function revoke(client: AdminClient, kid: string, force: boolean): ReturnType<AdminClient['post']> {
 	const { body } = await client.get('/protection-keys');
 	const isProtecting = (body['items'] as readonly WireRecord[]).some((key) => key['kid'] === kid);
-	return client.post(`/${isProtecting ? 'protection-keys' : 'signing-keys'}/${segment(kid)}/revoke`);
+	// Keys that encrypt or seal are made here, and always have another one after them.
+	if (isProtecting) return client.post(`/protection-keys/${segment(kid)}/revoke`);
+	return client.post(`/signing-keys/${segment(kid)}/revoke`, { body: { force } });
 }

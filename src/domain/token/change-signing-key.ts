@@ -73,23 +73,32 @@ export function rotateSigningKey(
 	});
 }
 
+/** Which key is revoked, and what takes its place. */
+export interface SigningKeyRevocation {
+	readonly kid: string;
+	/** Used where the key signs and none is published that follows. */
+	readonly prepared: PreparedSigningKey | undefined;
+	readonly isLastAllowed?: boolean;
+}
+
 /** What revoking a key did; the successor is the key that signs now, when the revoked one did. */
 export type RevokedSigningKey = RevokedKey<SigningKeyRecord>;
 
 /**
  * Revokes a key, from the next request on: it leaves the published set, and with it falls everything that it has signed.
- * When it is the one that signs, the next key takes over at once; `prepared` does where none is published. Run it in a
- * transaction. Faults: `not_found`, `conflict` (a key is needed and none was prepared).
+ * When it is the one that signs, the next key takes over at once; `prepared` does where none is published. `isLastAllowed`:
+ * where there is no other, nothing is signed from then on. Run it in a transaction. Faults: `not_found`, `conflict` (a key is
+ * needed and none was prepared).
  */
 export async function revokeSigningKey(
 	registry: Registry,
-	{ kid, prepared }: { readonly kid: string; readonly prepared: PreparedSigningKey | undefined },
+	{ kid, prepared, isLastAllowed }: SigningKeyRevocation,
 	deps: ChangeDeps,
 ): Promise<Result<RevokedSigningKey, Fault>> {
 	const nowMs = deps.clock.nowMs();
 	const key = await registry.signingKeys.get(kid);
 	if (key === undefined) return fail(fault('not_found', 'There is no such signing key.'));
-	return revokeKey(rowOf(registry, key.purpose), key, prepared && makeRecord(prepared, nowMs), nowMs);
+	return revokeKey(rowOf(registry, key.purpose), key, prepared && makeRecord(prepared, nowMs), nowMs, isLastAllowed);
 }
 
 function rowOf(registry: Registry, purpose: SigningPurpose): KeyRow<SigningKeyRecord> {

@@ -41,7 +41,8 @@ export async function addFirstKey<R extends SuccessiveKey>(
 
 /**
  * Adds the key that is used from `activeFromMs` on. One that is known already begins at that time instead, when it is earlier
- * and `judgeNext` finds no fault with it. Faults: `conflict` (a next key that is due earlier), `input_invalid` (too soon).
+ * and `judgeNext` finds no fault with it. Where no key is in use, the last one was revoked without another; this one then
+ * ends that. Faults: `conflict` (a next key that is due earlier), `input_invalid` (too soon).
  */
 export async function rotateKey<R extends SuccessiveKey>(
 	row: KeyRow<R>,
@@ -56,39 +57,38 @@ export async function rotateKey<R extends SuccessiveKey>(
 	const keys = await row.list();
 	const next = keys.find((key) => signingKeyState(key, nowMs) === 'next');
 	const active = keys.find((key) => signingKeyState(key, nowMs) === 'active');
-	if (active === undefined) throw new Error('no key is active');
+	const endActive = async (sequence: number): Promise<number> =>
+		active === undefined ? sequence : (await update(row, { ...active, retiresAtMs: activeFromMs }, nowMs)).sequence;
 	if (next === undefined) {
 		const record = make(activeFromMs);
-		await row.insert(record);
-		const { sequence } = await update(row, { ...active, retiresAtMs: activeFromMs }, nowMs);
-		return ok({ record, sequence, changed: true });
+		return ok({ record, sequence: await endActive(await row.insert(record)), changed: true });
 	}
 	const refused = judgeNext(next);
 	if (refused !== undefined) return fail(refused);
 	if (activeFromMs >= next.activeFromMs) {
 		return fail(fault('conflict', 'A next key is published already, and becomes active before that time.'));
 	}
-	const { record } = await update(row, { ...next, activeFromMs }, nowMs);
-	const { sequence } = await update(row, { ...active, retiresAtMs: activeFromMs }, nowMs);
-	return ok({ record, sequence, changed: true });
+	const { record, sequence } = await update(row, { ...next, activeFromMs }, nowMs);
+	return ok({ record, sequence: await endActive(sequence), changed: true });
 }
 
 /** What revoking a key did. */
 export interface RevokedKey<R> extends Changed<R> {
-	/** The key that is used now, when the revoked one was. */
+	/** The key that is used now, when the revoked one was; undefined also where none is left. */
 	readonly successor: R | undefined;
 }
 
 /**
  * Revokes a key, from the next request on, and with it falls everything that was made with it. When it is the one in use,
- * the next key takes over at once; the one that `make` makes does where none is known. Fault: `conflict` (a key is needed and
- * none was prepared).
+ * the next key takes over at once; the one that `make` makes does where none is known. `isLastAllowed`: where there is no
+ * other, none is in use from then on. Fault: `conflict` (a key is needed and none was prepared).
  */
 export async function revokeKey<R extends SuccessiveKey>(
 	row: KeyRow<R>,
 	key: R,
 	make: MakeRecord<R> | undefined,
 	nowMs: number,
+	isLastAllowed = false,
 ): Promise<Result<RevokedKey<R>, Fault>> {
 	const state = signingKeyState(key, nowMs);
 	if (state === 'revoked' || state === 'gone') {
@@ -98,8 +98,8 @@ export async function revokeKey<R extends SuccessiveKey>(
 	let successor: R | undefined;
 	if (state === 'active') {
 		const taken = await succeed(row, others, make, nowMs);
-		if (!taken.ok) return taken;
-		successor = taken.value;
+		if (!taken.ok && !isLastAllowed) return taken;
+		successor = taken.ok ? taken.value : undefined;
 	} else if (state === 'next') {
 		const active = others.find((other) => signingKeyState(other, nowMs) === 'active');
 		// Absent, as it was before there was a next key.

@@ -193,3 +193,53 @@ test('a start that was killed between reference and record takes the same key', 
 	assert.equal((await records()).length, 1);
 	assert.equal((await store.keys.list('token-signing')).length, 1);
 });
+
+test('the last key is revoked without another only where that is wanted; the next one that a place offers ends that', async () => {
+	const keys = [newKey()];
+	const { store, clock, keeping, start, records, states } = world(keys);
+	await start();
+	const kid = (await records())[0]?.id ?? '';
+	const revoke = (isLastAllowed: boolean) =>
+		store.registry.transaction((registry) =>
+			revokeSigningKey(registry, { kid, prepared: undefined, isLastAllowed }, keeping),
+		);
+	const refused = await revoke(false);
+	assert.equal(refused.ok ? '' : refused.fault.code, 'conflict');
+	assert.deepEqual(await states(), ['active']);
+	const { record, successor } = unwrap(await revoke(true));
+	assert.deepEqual([record.revokedAtMs, successor], [clock.nowMs(), undefined]);
+	assert.deepEqual(await states(), ['revoked']);
+	const reasons: string[] = [];
+	const report = (_: string, { code }: { readonly code: string }) => void reasons.push(code);
+	const maintain = () => rotateDueSigningKeys(keeping, policies, () => Promise.resolve(), { report });
+	await maintain();
+	assert.deepEqual([reasons, await states()], [['conflict'], ['revoked']], 'a revoked key is never taken again');
+	await start();
+	assert.deepEqual(await states(), ['revoked'], 'not even by a start');
+	keys.push(newKey());
+	await maintain();
+	assert.deepEqual(await states(), ['revoked', 'next'], 'without waiting for the schedule');
+	await maintain();
+	clock.advance(2000);
+	assert.deepEqual(await states(), ['revoked', 'active']);
+	checkSigningKeyInvariants(await records(), clock.nowMs());
+});
+
+test('a rotation by command ends the time without a key as well, and can be brought forward', async () => {
+	const keys = [newKey()];
+	const { store, clock, keeping, start, rotate, records, states } = world(keys);
+	await start();
+	const kid = (await records())[0]?.id ?? '';
+	unwrap(
+		await store.registry.transaction((registry) =>
+			revokeSigningKey(registry, { kid, prepared: undefined, isLastAllowed: true }, keeping),
+		),
+	);
+	keys.push(newKey(), newKey());
+	unwrap(await rotate(HOUR_MS));
+	assert.deepEqual(await states(), ['revoked', 'next']);
+	unwrap(await rotate(2000));
+	clock.advance(2000);
+	assert.deepEqual(await states(), ['revoked', 'active']);
+	checkSigningKeyInvariants(await records(), clock.nowMs());
+});

@@ -8,7 +8,12 @@ import { ok, type Result } from '../../kernel/result.ts';
 import { type Changed, commitChange } from '../registry/commit-change.ts';
 import type { KeyStore, StoredKey } from '../registry/key-store.ts';
 import type { Registry, RegistryStore } from '../registry/registry.ts';
-import { addFirstSigningKey, type PreparedSigningKey, rotateSigningKey } from './change-signing-key.ts';
+import {
+	addFirstSigningKey,
+	type PreparedSigningKey,
+	rotateSigningKey,
+	SIGNING_KEY_LEAD_MS_MIN,
+} from './change-signing-key.ts';
 import { tokenAlgorithmOf } from './remote-jwt.ts';
 import { type RemoteSigningKeys, takeOfferedKey } from './remote-signing-key.ts';
 import {
@@ -124,7 +129,9 @@ export function dueRotation(
 	nowMs: number,
 ): number | undefined {
 	const active = keys.find((key) => signingKeyState(key, nowMs) === 'active');
-	if (active === undefined || keys.some((key) => signingKeyState(key, nowMs) === 'next')) return undefined;
+	if (keys.length === 0 || keys.some((key) => signingKeyState(key, nowMs) === 'next')) return undefined;
+	// The last one was revoked without another: nothing is signed until there is one.
+	if (active === undefined) return nowMs + SIGNING_KEY_LEAD_MS_MIN;
 	const earliestMs = nowMs + policy.publishAheadSeconds * 1000;
 	if (active.algorithm !== policy.algorithm) return earliestMs;
 	const endMs = active.activeFromMs + policy.rotateEverySeconds * 1000;

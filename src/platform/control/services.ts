@@ -28,10 +28,9 @@ import type { ChangePublisher } from '../../domain/registry/change-publisher.ts'
 import type { Directory } from '../../domain/registry/directory.ts';
 import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
-import type { TokenSigner } from '../../domain/token/jwt-sign.ts';
 import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import { namedToClients } from '../../domain/trust-anchor/trust-anchor-index.ts';
-import type { SigningKeyRing } from '../../domain/token/signing-key-ring.ts';
+import type { SigningKeys } from './signing-keys.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { indexResourceServers } from '../../domain/token/resource-server.ts';
 import { createDpopNonces } from '../../domain/token/dpop-nonce.ts';
@@ -75,8 +74,9 @@ export interface ServicesOptions {
 	/** Keys that encrypted and opaque tokens are minted with, and opened. */
 	readonly tokenProtection: ProtectionKeyRing;
 	readonly sources: SharedSources;
-	readonly tokenRing: SigningKeyRing<TokenSigner>;
-	readonly introspectionRing: SigningKeyRing<TokenSigner>;
+	/** What signs access tokens, and answers of introspection, at each moment. */
+	readonly tokenSigner: SigningKeys['tokenSigner'];
+	readonly introspectionSigner: SigningKeys['introspectionSigner'];
 	readonly remoteSigningKeys: RemoteSigningKeys;
 	readonly dpopNonceKey: Secret<Buffer>;
 	readonly keys: KeyStore;
@@ -158,7 +158,7 @@ function openAuthorizationServer(
 		clientCertificate: (request) => connectionOf(request).certificate ?? fail(NO_CERTIFICATE),
 		connection: connectionOf,
 		sources,
-		introspectionSigner: () => options.introspectionRing.signer(),
+		introspectionSigner: options.introspectionSigner,
 		tokenProtection: options.tokenProtection,
 		assertionAlgorithms: configuration.assertionAlgorithms,
 		resourceServers: indexResourceServers(configuration.resourceServers),
@@ -175,7 +175,7 @@ function openAuthorizationServer(
 		keySets: options.keySets.clientKeys,
 		usedProofs: options.usedProofs,
 		uses: options.uses,
-		tokenSigner: () => options.tokenRing.signer(),
+		tokenSigner: options.tokenSigner,
 		audit: options.audit,
 		clock: systemClock,
 		random: systemRandom,

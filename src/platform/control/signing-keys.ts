@@ -31,10 +31,10 @@ export interface SigningKeysOptions extends SigningKeyKeeping {
 }
 
 export interface SigningKeys {
-	/** Signs access tokens. */
-	readonly tokenRing: SigningKeyRing<TokenSigner>;
-	/** Signs answers of introspection, with the same keys. */
-	readonly introspectionRing: SigningKeyRing<TokenSigner>;
+	/** Gives what signs access tokens now. Where no key does, what it gives rejects with `SignerUnavailable`. */
+	readonly tokenSigner: () => TokenSigner;
+	/** The same for answers of introspection, which the same keys sign. */
+	readonly introspectionSigner: () => TokenSigner;
 	/** Whether the key that signs tokens now could be used the last time; from memory. */
 	readonly canSignTokens: () => boolean;
 	/** The private halves that a gateway thread starts with. */
@@ -80,8 +80,8 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 	};
 	for (const record of directory.signingKeys.records()) await load(record);
 	return {
-		tokenRing,
-		introspectionRing,
+		tokenSigner: () => signerOf(tokenRing),
+		introspectionSigner: () => signerOf(introspectionRing),
 		canSignTokens: () => {
 			const kid = tokenRing.kid();
 			return kid !== undefined && (elsewhere.get(kid)?.isAvailable() ?? true);
@@ -96,7 +96,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 					options,
 					options.policies,
 					(next) => recordRotation(options, next),
-					watchRotations(options, askAgainAtMs),
+					watchRotations(options, askAgainAtMs, () => tokenRing.kid() !== undefined),
 				);
 				for (const { sequence } of changes) await publisher.publish(sequence);
 				tokenRing.forgetUnused();
@@ -128,21 +128,33 @@ function openRemoteSigner(record: SigningKeyRecord, signer: Signer, type: string
 	};
 }
 
-/** A place that has no key for a due rotation is asked again after this time. */
+function signerOf(ring: SigningKeyRing<TokenSigner>): TokenSigner {
+	return ring.kid() === undefined ? NO_SIGNER : ring.signer();
+}
+
+const NO_SIGNER: TokenSigner = () =>
+	Promise.reject(new SignerUnavailable('no key signs access tokens', { retryAfterSeconds: 60 }));
+
+/** A place that has no key for a due rotation is asked again after this time; sooner while nothing is signed at all. */
 const ASK_AGAIN_MS = 3_600_000;
+const ASK_SOON_MS = 60_000;
 
 function watchRotations(
 	{ clock, log }: SigningKeysOptions,
 	askAgainAtMs: Map<SigningPurpose, number>,
+	canSign: () => boolean,
 ): Required<RotationWatch> {
 	return {
 		skips: (purpose) => clock.nowMs() < (askAgainAtMs.get(purpose) ?? 0),
 		report: (purpose, { detail, internal }) => {
-			askAgainAtMs.set(purpose, clock.nowMs() + ASK_AGAIN_MS);
-			log.warn('a rotation of signing keys is due and has to wait: the running key goes on', {
-				'sallyport.purpose': purpose,
-				'sallyport.reason': internal ?? detail,
-			});
+			const fields = { 'sallyport.purpose': purpose, 'sallyport.reason': internal ?? detail };
+			if (canSign()) {
+				askAgainAtMs.set(purpose, clock.nowMs() + ASK_AGAIN_MS);
+				log.warn('a rotation of signing keys is due and has to wait: the running key goes on', fields);
+			} else {
+				askAgainAtMs.set(purpose, clock.nowMs() + ASK_SOON_MS);
+				log.error('no key signs access tokens, and none is issued: the last one was revoked without another', fields);
+			}
 		},
 	};
 }

@@ -260,7 +260,12 @@ function describe<P, A>(
 			...(method === 'get' ? undefined : { headers: commandHeaders(more.ifMatch ?? 'none') }),
 			...(more.body === undefined
 				? undefined
-				: { body: { required: true, content: { 'application/json': { schema: more.body } } } }),
+				: {
+						body: {
+							required: !more.body.safeParse(undefined).success,
+							content: { 'application/json': { schema: more.body } },
+						},
+					}),
 		},
 		responses: {
 			[status]: {

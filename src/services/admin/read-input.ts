@@ -91,8 +91,10 @@ function parseJson(bytes: Uint8Array): Result<JsonValue, Fault> {
 
 /** Holds a body to its schema. Faults: `input_invalid` with a pointer to each error. */
 export function checkBody<T>(schema: z.ZodType<T>, body: JsonValue | undefined): Result<T, Fault> {
-	if (body === undefined) return fail(fault('input_invalid', 'This operation needs a JSON body.'));
 	const parsed = schema.safeParse(body);
+	if (body === undefined && !parsed.success) {
+		return fail(fault('input_invalid', 'This operation needs a JSON body.'));
+	}
 	if (parsed.success) return ok(parsed.data);
 	const errors = errorsOf(parsed.error, (path) => ({ pointer: pointerOf(path) }));
 	return fail(fault('input_invalid', 'The body is not valid; see errors.', { members: { errors } }));

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
 import { createTestAdmin, type TestAdmin, testSigningKeyPolicies } from '../../../test/fixture/test-admin.ts';
+import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import { provideFirstSigningKeys } from '../../domain/token/signing-key-keeper.ts';
+import { Secret } from '../../kernel/secret.ts';
 
 async function startAdmin(): Promise<TestAdmin> {
 	const admin = await createTestAdmin();
@@ -72,6 +75,48 @@ test('revokes the active key for another one, and refuses what is no key', async
 	assert.deepEqual([unknown.status, unknown.body.type], [404, 'urn:sallyport:problem:not_found']);
 	assert.equal((await admin.call('POST', '/signing-keys/__proto__/revoke')).status, 404);
 	assert.equal((await admin.call('POST', '/signing-keys/rotations', { body: { purpose: 'server' } })).status, 400);
+});
+
+test('a key elsewhere that has no spare is revoked by force, never by accident, and without a body as before', async () => {
+	const pairs = [generateKeyPairSync('ec', { namedCurve: 'P-256' })];
+	const remote: RemoteSigningKeys = {
+		isRemote: (purpose) => purpose === 'token-signing',
+		offers: () =>
+			pairs.map(({ publicKey, privateKey }, place) => async () => ({
+				place: `place ${place}`,
+				reference: new Secret(`reference ${place}`),
+				signer: {
+					algorithm: 'ecdsa-with-SHA256',
+					publicKey,
+					sign: async (data) => sign('sha256', data, privateKey),
+					isAvailable: () => true,
+					close: async () => undefined,
+				},
+			})),
+		open: () => undefined,
+	};
+	const admin = await createTestAdmin(undefined, undefined, { remoteSigningKeys: remote });
+	const keeping = { keys: admin.store.keys, registry: admin.store.registry, remote, clock: admin.clock };
+	await provideFirstSigningKeys(keeping, testSigningKeyPolicies);
+	const [active] = await list(admin);
+	const revoke = (options = {}) => admin.call('POST', `/signing-keys/${active?.kid}/revoke`, options);
+	for (const options of [{}, { body: {} }, { body: { force: false } }]) {
+		const refused = await revoke(options);
+		assert.deepEqual([refused.status, refused.body.type], [409, 'urn:sallyport:problem:conflict']);
+		assert.match(refused.body.detail, /use force/);
+	}
+	assert.deepEqual(await statesOf(admin), ['active']);
+	assert.equal((await revoke({ body: { force: 'yes' } })).status, 400);
+	const revoked = await revoke({ body: { force: true } });
+	assert.deepEqual([revoked.status, revoked.body.state], [200, 'revoked']);
+	assert.deepEqual(await statesOf(admin), ['revoked']);
+	const { facts, type } = admin.ledger.durable.at(-1) ?? {};
+	assert.deepEqual([type, facts?.['forced'], facts?.['successor']], ['key.revoked', true, undefined]);
+	pairs.push(generateKeyPairSync('ec', { namedCurve: 'P-256' }));
+	const body = { purpose: 'token-signing', publishAheadSeconds: 0 };
+	assert.equal((await admin.call('POST', '/signing-keys/rotations', { body })).status, 201);
+	admin.clock.advance(2000);
+	assert.deepEqual(await statesOf(admin), ['active', 'revoked']);
 });
 
 test('when the ledger refuses, no key changes', async () => {
