@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import { createAuthorities, DAY_MS, TRUST_DOMAIN } from '../../../test/fixture/authorities.ts';
 import { createCertificateRegistry, newKey } from '../../../test/fixture/certificate-registry.ts';
 import { MemoryAuditSink } from '../../adapters/ledger/memory-audit-sink.ts';
@@ -49,6 +50,7 @@ async function openSetting(context: TestContext) {
 			createEst({
 				store: registry,
 				publisher: { publish: () => Promise.resolve() },
+				pendingSignatures: new PendingSignatures(),
 				audit: new MemoryAuditSink(),
 				log: silentLog,
 				issuing: () => issuing,

@@ -100,7 +100,7 @@ export async function issueCertificate(
 			...validity.value,
 		});
 	};
-	return issuer.takeSigned === undefined ? sign() : ok(issuer.takeSigned(wishOf(issuer, request), sign));
+	return issuer.takeSigned === undefined ? sign() : ok(issuer.takeSigned(wishOf(issuer, request), sign, request.uri));
 }
 
 /** Two requests with the same wish get certificates that say the same, but for serial number and dates. */

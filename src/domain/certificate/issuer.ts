@@ -29,5 +29,10 @@ export interface Issuer {
 	 * Gives the certificate that was signed for this wish before the transaction that runs, which must not wait for a key
 	 * elsewhere. Throws `AheadWanted` when it has not been signed yet. Only `signAhead` sets it.
 	 */
-	readonly takeSigned?: (wish: string, sign: () => Promise<Result<IssuedCertificate, Fault>>) => IssuedCertificate;
+	readonly takeSigned?: (
+		wish: string,
+		sign: () => Promise<Result<IssuedCertificate, Fault>>,
+		/** The SPIFFE id of the holder, where the certificate has one. */
+		holder: string | undefined,
+	) => IssuedCertificate;
 }

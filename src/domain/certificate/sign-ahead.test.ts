@@ -8,6 +8,7 @@ import { silentLog } from '../../kernel/log.ts';
 import { systemRandom } from '../../kernel/random.ts';
 import { unwrap } from '../../kernel/result.ts';
 import { enrol, type Proof } from '../../services/certificate-authority/enrol.ts';
+import type { Client } from '../client/client.ts';
 import { commitChange } from '../registry/commit-change.ts';
 import type { Registry } from '../registry/registry.ts';
 import { openEnrolment } from './enrolment.ts';
@@ -15,6 +16,7 @@ import { issueClientCertificate } from './issue-client-certificate.ts';
 import type { Issuer } from './issuer.ts';
 import { revokeCredential } from './revoke-credential.ts';
 import { revokeIssued } from './revoke-issued.ts';
+import { PendingSignatures } from './pending-signatures.ts';
 import { signAhead } from './sign-ahead.ts';
 
 /** A registry whose authority has its key elsewhere, and a client that wants a certificate from it. */
@@ -138,8 +140,12 @@ test('records that ask for another certificate with every attempt end in a confl
 	assert.deepEqual(await credentials(), []);
 });
 
-async function enrolmentOf(made: Awaited<ReturnType<typeof setting>>, more: { readonly ledgerFails?: boolean } = {}) {
-	const { registry, authority, issuing, client } = made;
+async function enrolmentOf(
+	made: Awaited<ReturnType<typeof setting>>,
+	more: { readonly ledgerFails?: boolean; readonly client?: Client; readonly pending?: PendingSignatures } = {},
+) {
+	const { registry, authority, issuing } = made;
+	const { client = made.client } = more;
 	const audit = new MemoryAuditSink();
 	if (more.ledgerFails === true) audit.recordDurable = () => Promise.reject(new Error('the disk is full'));
 	const { code } = unwrap(
@@ -151,6 +157,7 @@ async function enrolmentOf(made: Awaited<ReturnType<typeof setting>>, more: { re
 		publisher: { publish: () => Promise.resolve() },
 		audit,
 		log: silentLog,
+		pendingSignatures: more.pending ?? new PendingSignatures(),
 		issuing: () => ({ ...issuing, authority }),
 		renewal: { afterPercent: 0, graceMs: 0, overlapMs: 0, perDay: 100 },
 		renewalAudience: 'x',
@@ -173,6 +180,27 @@ test('an enrolment code that is used twenty times at once gives one certificate,
 	const decisions = audit.entries.map(({ decision }) => decision);
 	assert.equal(decisions.filter((decision) => decision === 'permit').length, 1);
 	assert.equal(decisions.length, 20, 'each attempt leaves one entry');
+});
+
+test('one partner fills no queue: beyond its share it is refused at once, and another one is signed for', async () => {
+	const made = await setting();
+	const pending = new PendingSignatures();
+	const { audit, enrolOnce } = await enrolmentOf(made, { pending });
+	const held = gate();
+	made.distant.before = held.closed;
+	const running = Array.from({ length: 64 }, enrolOnce);
+	while (made.distant.asked() < 64) await new Promise((resolve) => setImmediate(resolve));
+	const refused = await enrolOnce();
+	assert.ok(!refused.ok);
+	assert.deepEqual([refused.fault.code, refused.fault.retryAfterSeconds], ['authority_unavailable', 5]);
+	assert.deepEqual([made.distant.asked(), audit.entries.length], [64, 1]);
+	const other = (await enrolmentOf(made, { pending, client: made.stranger })).enrolOnce();
+	while (made.distant.asked() < 65) await new Promise((resolve) => setImmediate(resolve));
+	held.open();
+	assert.ok((await other).ok);
+	assert.equal((await Promise.all(running)).filter(({ ok }) => ok).length, 1);
+	const { enrolOnce: later } = await enrolmentOf(made, { pending });
+	assert.ok((await later()).ok, 'what was waited for is over');
 });
 
 test('a code that is wrong never reaches the key', async () => {

@@ -30,6 +30,7 @@ import type { RegistryStore } from '../../domain/registry/registry.ts';
 import type { KeyStore } from '../../domain/registry/key-store.ts';
 import type { RemoteSigningKeys } from '../../domain/token/remote-signing-key.ts';
 import { namedToClients } from '../../domain/trust-anchor/trust-anchor-index.ts';
+import { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import { compileDetailPolicy } from '../../domain/policy/detail-policy.ts';
 import { indexResourceServers } from '../../domain/token/resource-server.ts';
@@ -240,6 +241,7 @@ function openEst(
 		publisher: options.publisher,
 		audit: options.audit,
 		log: options.log,
+		pendingSignatures: new PendingSignatures(),
 		issuing: () => ({
 			authority: authorities.partnerIssuing,
 			profiles: configuration.certificates.profiles,

@@ -38,7 +38,7 @@ import { metadataPath, PATHS, renderMetadata, tokenEndpointUri } from './metadat
 import { sendDocument, sendProblem } from './respond.ts';
 import { answerIntrospection } from './introspection-endpoint.ts';
 import { answerRevocation } from './revocation-endpoint.ts';
-import { PendingSignatures } from './await-token.ts';
+import { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import { answerTokenRequest, type TokenEndpointDeps } from './token-endpoint.ts';
 import type { TokenServiceDeps } from './token-service-deps.ts';
 import { createTokenWriters } from './token-writer.ts';

@@ -47,7 +47,7 @@ export function judgeCallerAddress(caller: Caller, client: Client, directory: Di
 /** No page asks for tokens here: it would have to hold a secret, or use the certificate of whoever looks at it. */
 function judgePage({ headers }: IncomingMessage): Fault | undefined {
 	if (headers.origin === undefined) return undefined;
-	return fault('origin_refused', 'The token endpoint is not open to web pages.');
+	return fault('origin_refused', 'This server is not open to web pages.');
 }
 
 function joined(value: string | string[] | undefined): string | undefined {

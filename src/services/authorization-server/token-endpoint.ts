@@ -19,7 +19,8 @@ import {
 	authenticateClient,
 	stillIs,
 } from './authenticate-client.ts';
-import { awaitToken, type PendingSignatures } from './await-token.ts';
+import type { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
+import { awaitToken } from './await-token.ts';
 import { bindSender } from './bind-sender.ts';
 import { type ConnectionProof, type PresentedCertificate, type PresentedService, proofOf } from './connection-proof.ts';
 import { type IssuedToken, issueToken } from './issue-token.ts';

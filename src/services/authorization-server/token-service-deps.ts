@@ -22,7 +22,7 @@ import {
 	stillIs,
 } from './authenticate-client.ts';
 import type { ResourceServerAuthentication } from './authenticate-resource-server.ts';
-import type { PendingSignatures } from './await-token.ts';
+import type { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import { type ConnectionProof, type PresentedCertificate, type PresentedService, proofOf } from './connection-proof.ts';
 import { type Caller, findCaller, judgeCallerAddress } from './find-caller.ts';
 import { type ClientForm, readClientForm } from './client-form.ts';

@@ -5,6 +5,7 @@ import type {
 	ClientCertificate,
 	ClientCertificateDependencies,
 } from '../../domain/certificate/issue-client-certificate.ts';
+import type { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import { certificateOfRenewalToken, verifyRenewalToken } from '../../domain/certificate/renewal-token.ts';
 import { type RenewalPolicy, renewClientCertificate } from '../../domain/certificate/renew-client-certificate.ts';
 import { signAhead } from '../../domain/certificate/sign-ahead.ts';
@@ -24,6 +25,8 @@ export interface EnrolmentDependencies {
 	readonly publisher: ChangePublisher;
 	readonly audit: AuditSink;
 	readonly log: Log;
+	/** What partners wait for where the key of the authority lies elsewhere. */
+	readonly pendingSignatures: PendingSignatures;
 	/** The authority that signs now, and what else issuing needs. */
 	readonly issuing: () => ClientCertificateDependencies;
 	readonly renewal: RenewalPolicy;
@@ -78,6 +81,7 @@ export async function enrol(
 					await recordIssue(deps, caller, issued.value);
 					return issued;
 				}),
+			deps.pendingSignatures,
 		);
 	} catch (error) {
 		if (!(error instanceof LedgerRefused)) throw error;

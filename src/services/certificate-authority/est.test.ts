@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { test, type TestContext } from 'node:test';
+import { PendingSignatures } from '../../domain/certificate/pending-signatures.ts';
 import { DAY_MS } from '../../../test/fixture/authorities.ts';
 import { createCertificateRegistry, newCsr, newKey } from '../../../test/fixture/certificate-registry.ts';
 import { createOpensslFolder, skipWithoutOpenssl } from '../../../test/fixture/openssl.ts';
@@ -40,6 +41,7 @@ async function openEst(context: TestContext) {
 				return Promise.resolve();
 			},
 		},
+		pendingSignatures: new PendingSignatures(),
 		audit,
 		log: silentLog,
 		issuing: () => issuing,
