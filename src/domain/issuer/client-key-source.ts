@@ -1,14 +1,14 @@
 // Where the keys of a client with `jwks_uri` come from, and which of them count: each is judged like a key that is registered
 // by hand, for the one algorithm of the credential, and against the history of all keys.
 import type { Clock } from '../../kernel/clock.ts';
-import { fail, ok, type Result } from '../../kernel/result.ts';
+import { fail, ok } from '../../kernel/result.ts';
 import { judgeKeyHistory } from '../certificate/key-history.ts';
 import { credentialEndMs, type KeySetCredential } from '../client/credential.ts';
 import { parseRegistrableKey } from '../client/public-jwk.ts';
 import type { OutgoingFetch } from '../network/outgoing-fetch.ts';
 import type { RegistryStore } from '../registry/registry.ts';
 import { acceptStored, type FetchedKey, type KeyJudge } from './key-set.ts';
-import type { KeySource, RetrievedKeySet } from './key-set-keeper.ts';
+import type { KeySource } from './key-set-keeper.ts';
 import { retrieveKeySet } from './retrieve-keys.ts';
 
 /** What a source needs. */
@@ -31,9 +31,11 @@ export function clientKeySource(credential: KeySetCredential, deps: ClientKeySou
 		retrieve: async () => {
 			if (deps.clock.nowMs() >= credentialEndMs(credential)) return fail('the credential is over');
 			const retrieved = await retrieveKeySet(credential.jwksUri, judge, deps.fetch);
-			return retrieved.ok ? judgeHistories(retrieved.value, credential, deps.registry) : retrieved;
+			if (!retrieved.ok) return retrieved;
+			const { keys, leftOut } = await judgeHistories(retrieved.value.keys, credential, deps.registry);
+			return ok({ ...retrieved.value, keys, leftOut: [...new Set([...retrieved.value.leftOut, ...leftOut])] });
 		},
-		accept: (stored) => acceptStored(stored, judge),
+		accept: async (stored) => (await judgeHistories(acceptStored(stored, judge), credential, deps.registry)).keys,
 	};
 }
 
@@ -54,16 +56,16 @@ function judgeOf({ algorithm }: KeySetCredential): KeyJudge {
 
 /** SECURITY: one key serves one partner, and one that was compromised never comes back. client-key-source.test.ts */
 async function judgeHistories(
-	set: RetrievedKeySet,
+	fetched: readonly FetchedKey[],
 	{ partnerId }: KeySetCredential,
 	registry: RegistryStore,
-): Promise<Result<RetrievedKeySet, string>> {
+): Promise<{ readonly keys: readonly FetchedKey[]; readonly leftOut: readonly string[] }> {
 	const keys: FetchedKey[] = [];
-	const leftOut = new Set(set.leftOut);
-	for (const key of set.keys) {
+	const leftOut: string[] = [];
+	for (const key of fetched) {
 		const refusal = await judgeKeyHistory(registry, partnerId, key.publicKeyHash, 'key_rejected');
 		if (refusal === undefined) keys.push(key);
-		else leftOut.add(refusal.detail);
+		else leftOut.push(refusal.detail);
 	}
-	return ok({ ...set, keys, leftOut: [...leftOut] });
+	return { keys, leftOut };
 }

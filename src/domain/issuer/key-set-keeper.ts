@@ -26,7 +26,7 @@ export interface KeySource {
 	/** Fetches it, within a bounded time. The failure is for the log. */
 	retrieve(): Promise<Result<RetrievedKeySet, string>>;
 	/** Which of the keys that were stored would be taken today. */
-	accept(stored: readonly FetchedKey[]): readonly FetchedKey[];
+	accept(stored: readonly FetchedKey[]): readonly FetchedKey[] | Promise<readonly FetchedKey[]>;
 }
 
 /** How a set stands. */
@@ -48,7 +48,7 @@ export interface KeySetState {
 export interface KeySetKeeperDeps {
 	readonly store: KeySetStore;
 	readonly clock: Clock;
-	/** Called after each try, and when a stored set was taken up: `before` is how the set stood. */
+	/** Called after each try, when a stored set was taken up, and when keys were given up: `before` is how the set stood. */
 	readonly onChange: (state: KeySetState, before: KeySetState, leftOut: readonly string[]) => void;
 	/** Called once when the keys of a set have become too old to count. */
 	readonly onLapse: (state: KeySetState) => void;
@@ -93,13 +93,28 @@ export class KeySetKeeper {
 		const state = isUsable
 			? {
 					...before,
-					keys: source.accept(stored.keys),
+					keys: await source.accept(stored.keys),
 					fetchedAtMs: stored.fetchedAtMs,
 					goodUntilMs: stored.fetchedAtMs + source.keptMs,
 				}
 			: before;
 		this.#entries.set(source.owner, { source, state, dueAtMs: 0, hasLapsed: false, running: undefined });
 		if (isUsable) this.#deps.onChange(state, before, []);
+	}
+
+	/**
+	 * Judges the keys of all sets again, by what is known now, and gives those up that would not be taken today. Nothing is
+	 * fetched. Rejects where what is known cannot be read.
+	 */
+	async judgeAgain(): Promise<void> {
+		for (const entry of this.#entries.values()) {
+			const { source, state: before } = entry;
+			const keys = await source.accept(before.keys);
+			// What was fetched meanwhile was judged then.
+			if (entry.state !== before || keys.length === before.keys.length) continue;
+			entry.state = { ...before, keys };
+			this.#deps.onChange(entry.state, before, []);
+		}
 	}
 
 	/** Gives a set up. What was stored of it stays: whose a key was is part of its history. */

@@ -13,8 +13,10 @@ import {
 } from '../../../test/fixture/external-issuer.ts';
 import { createLiveIdentities, type LiveIdentities } from '../../../test/fixture/live-identities.ts';
 import { TestLedger } from '../../../test/fixture/test-admin.ts';
+import { makeMember } from '../../../test/fixture/token-world.ts';
 import { createGuardedFetch } from '../../adapters/http/guarded-fetch.ts';
 import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.ts';
+import { barKey } from '../../domain/certificate/bar-key.ts';
 import { encodeEntry } from '../../domain/ledger/encode-entry.ts';
 import { type ExternalIssuer, issuerOwner } from '../../domain/issuer/external-issuer.ts';
 import type { IssuerKeySet } from '../../domain/issuer/issuer-keys.ts';
@@ -282,4 +284,52 @@ test('a flood of wishes for a missing key is one fetch in each pause', async () 
 	for (let n = 0; n < 1000; n++) world.sets.wantIssuer(origin);
 	while (world.told.length === told) await new Promise((resolve) => setTimeout(resolve, 2));
 	assert.equal(requests.length, 2);
+});
+
+test('a key of a client that is barred is given up within a look, whoever still publishes it, and stays so over a restart', async () => {
+	const store = openMemoryStore();
+	const clock = new ManualClock(1_800_000_000_000);
+	const ledger = new TestLedger();
+	const { partner, client, credential } = makeMember('Acme', []);
+	const { certificateId: _certificate, thumbprint: _thumbprint, kind: _kind, ...common } = credential;
+	const keySet = { ...common, kind: 'key-set', algorithm: 'ES256', jwksUri: `${origin}/jwks` } as const;
+	await store.registry.partners.insert(partner);
+	await store.registry.clients.insert(client);
+	await store.registry.credentials.insert(keySet);
+	const openSets = () =>
+		openKeySets({
+			configuration: {
+				externalIssuers: [],
+				clientKeySets: { networks: ['127.0.0.0/8', '::1'], keptMs: 86_400_000, ca: identities.ca },
+			},
+			registry: store.registry,
+			credentials: [keySet],
+			audit: ledger,
+			clock,
+			log: silentLog,
+		});
+	const until = async (isSo: () => boolean): Promise<void> => {
+		const deadline = Date.now() + 5000;
+		while (!isSo()) {
+			if (Date.now() > deadline) throw new Error('it did not come to pass within five seconds');
+			await new Promise((resolve) => setTimeout(resolve, 2));
+		}
+	};
+	answer = publishing([one, two]);
+	const sets = await openSets();
+	const kids = (from: KeySets) => from.stateOf(keySet.id)?.keys.map(({ kid }) => kid) ?? [];
+	sets.run();
+	await until(() => kids(sets).length === 2 && ledger.durable.length === 1);
+	const stolen = sets.stateOf(keySet.id)?.keys.find(({ kid }) => kid === 'two');
+	answer = (_request, response) => response.writeHead(503).end();
+	await barKey(store.registry, stolen?.publicKeyHash ?? '', clock);
+	assert.ok(sets.clientKeys.find(keySet, 'two') !== undefined, 'until the next look');
+	sets.run();
+	await until(() => kids(sets).length === 1);
+	assert.equal(sets.clientKeys.find(keySet, 'two'), undefined);
+	assert.ok(sets.clientKeys.find(keySet, 'one') !== undefined);
+	assert.equal(requests.length, 1, 'nothing was fetched for it');
+	await until(() => ledger.durable.length === 2);
+	assert.match(String(ledger.durable.at(-1)?.facts?.['gone']), /^two\//);
+	assert.deepEqual(kids(await openSets()), ['one'], 'what is stored is judged as well');
 });

@@ -48,7 +48,7 @@ export interface KeySets {
 	wantIssuer(issuer: string): void;
 	/** Takes up and gives up the sets of credentials that have changed. Resolves when that is done; never rejects. */
 	apply(changes: readonly NumberedChange[]): Promise<void>;
-	/** Fetches what is due, without being waited for. Call it every second. */
+	/** Fetches what is due, and gives up keys that were barred since, without being waited for. Call it every second. */
 	run(): void;
 	/** The issuers whose tokens are refused now, one line each. */
 	unready(): readonly string[];
@@ -78,6 +78,7 @@ export async function openKeySets(options: KeySetsOptions): Promise<KeySets> {
 	for (const credential of options.credentials) {
 		if (credential.kind === 'key-set' && credential.status === 'active') await take(credential);
 	}
+	const giveUpBarred = watchBarredKeys(options, clientKeeper);
 	const stateOf = (issuer: ExternalIssuer): KeySetState =>
 		issuerKeeper.state(issuerOwner(issuer.issuer)) as KeySetState;
 	return {
@@ -106,12 +107,35 @@ export async function openKeySets(options: KeySetsOptions): Promise<KeySets> {
 		run: () => {
 			void issuerKeeper.run();
 			void clientKeeper.run();
+			void giveUpBarred();
 		},
 		unready: () =>
 			issuers
 				.filter((issuer) => clock.nowMs() >= stateOf(issuer).goodUntilMs || stateOf(issuer).keys.length === 0)
 				.map(({ name }) => `issuer ${name}: it has no keys that count, its tokens are refused`),
 		renderMetrics: () => renderKeySetMetrics(issuers, stateOf, clientKeeper.states(), clock.nowMs()),
+	};
+}
+
+/**
+ * Gives a function that lets the keys of clients be judged again once more keys are barred than at its last call. SECURITY: a
+ * key that others have proves nobody, though whoever publishes it goes on doing so, or cannot be asked. key-sets.test.ts
+ */
+function watchBarredKeys({ registry, log }: KeySetsOptions, clientKeeper: KeySetKeeper): () => Promise<void> {
+	let known = -1;
+	let isLooking = false;
+	return async () => {
+		if (isLooking || clientKeeper.states().length === 0) return;
+		isLooking = true;
+		try {
+			const count = await registry.compromisedKeys.count();
+			if (count !== known) await clientKeeper.judgeAgain();
+			known = count;
+		} catch (thrown) {
+			log.error('the keys of clients could not be held against those that are barred', describeError(thrown));
+		} finally {
+			isLooking = false;
+		}
 	};
 }
 
@@ -141,7 +165,8 @@ function keeperDeps(options: KeySetsOptions, tell: (state: KeySetState) => void)
 			describeTry(state, before, leftOut, log);
 			const [added, gone] = [newIn(state, before), newIn(before, state)];
 			// What the store had was recorded when it was fetched.
-			if (state.triedAtMs === before.triedAtMs || (added.length === 0 && gone.length === 0)) return;
+			if (before.fetchedAtMs === 0 && state.triedAtMs === before.triedAtMs) return;
+			if (added.length === 0 && gone.length === 0) return;
 			record(options, 'keys.changed', state, { added: listNames(added), gone: listNames(gone) });
 		},
 		onLapse: (state) => {

@@ -241,6 +241,9 @@ test('check 46: a key of another partner, or one that was compromised, proves no
 		assert.ok(held !== undefined);
 		const barred = keys.keeper.state(keys.keySet.id)?.keys.find(({ kid }) => kid === 'compromised');
 		await barKey(keys.store, barred?.publicKeyHash ?? '', clock);
+		// The platform looks every second; nothing is fetched for it.
+		await keys.keeper.judgeAgain();
+		assert.equal(await keys.askBy(compromised), 401);
 		await keys.refresh();
 		assert.equal(await keys.askBy(compromised), 401);
 		assert.equal(await keys.askBy(shared), 200);
