@@ -151,6 +151,27 @@ for (const { what, reason, change } of [...REVOCATIONS, OTHER_NETWORK]) {
 	});
 }
 
+test('every stream is cut whose certificate comes from an authority that lost its trust at once', async () => {
+	const { gateway } = files;
+	const partner = await gateway.onboard({ products: ['files'], accounts: ['f1'] });
+	const stream = await openStream(partner);
+	const trusted = gateway.trustsAuthority;
+	const keyId = gateway.authorities.partnerIssuing.keyId.toString('hex');
+	assert.ok(trusted(keyId) && !trusted('00'));
+	gateway.trustsAuthority = (id) => id !== keyId;
+	try {
+		const { certificatePem } = gateway.authorities.root;
+		const record = { id: 'root', name: 'root', certificatePem, untrusted: [certificatePem] } as const;
+		gateway.apply({ kind: 'authority', record });
+		assert.equal(gateway.streams.size, 0, 'cut before the change is confirmed');
+		await Promise.all([stream.serviceLost, stream.partnerLost]);
+		assert.equal((await files.entry('download')).reason, 'certificate_invalid');
+	} finally {
+		gateway.trustsAuthority = trusted;
+		stream.close();
+	}
+});
+
 test('every stream is cut whose token was signed by a key that is revoked', async () => {
 	const { record } = files.gateway.tokenKey;
 	const stream = await openStream(other);

@@ -117,12 +117,15 @@ test('names the partner, client, operator or service of a certificate that we is
 		thumbprint: issued.thumbprint,
 		serial: issued.serial,
 		profile: 'partner-client',
+		authorityKeyId: partnerIssuing.keyId.toString('hex'),
 		spiffeId: partnerUri,
 		partnerId,
 		clientId,
 		notBeforeMs: issued.notBeforeMs,
 		notAfterMs: issued.notAfterMs,
 	});
+	assert.ok(verifier.trusts(partnerIssuing.keyId.toString('hex')));
+	assert.equal(verifier.trusts('00'), false);
 	const operator = unwrap(await issuePlatformCertificate(platformIssuing, { profile: 'operator', operatorId }, deps));
 	const verifiedOperator = unwrap(verifier.verify(operator.certificate.der, NOW_MS));
 	assert.equal(verifiedOperator.profile, 'operator');

@@ -40,7 +40,8 @@ export interface VerifiedCertificate {
 	/** Lower-case hexadecimal. */
 	readonly serial: string;
 	readonly profile: 'partner-client' | 'operator' | 'service' | 'anchored';
-	/** Of our own certificates. */
+	/** Of our own certificates: the subject key identifier (hexadecimal) of the authority that issued it, and whom it names. */
+	readonly authorityKeyId?: string;
 	readonly spiffeId?: string;
 	readonly anchored?: AnchoredHolder;
 	readonly partnerId?: PartnerId;
@@ -57,6 +58,8 @@ export interface VerifiedCertificate {
 export interface ClientCertificateVerifier {
 	/** Judges the DER certificate of a peer. Faults: `certificate_invalid`, `certificate_expired`. Throws on no bytes. */
 	verify(der: Buffer, nowMs: number): Result<VerifiedCertificate, Fault>;
+	/** Whether an authority with this key identifier (hexadecimal) is among those that certificates are verified with. */
+	trusts(authorityKeyId: string): boolean;
 }
 
 export interface VerifierOptions {
@@ -67,6 +70,7 @@ export interface VerifierOptions {
 
 interface TrustedAuthority {
 	readonly name: AuthorityName;
+	readonly keyId: string;
 	readonly subject: Buffer;
 	readonly publicKey: KeyObject;
 	readonly notBeforeMs: number;
@@ -80,7 +84,10 @@ export function createClientCertificateVerifier(options: VerifierOptions): Clien
 		const [keyId, authority] = readAuthority(name, certificatePem);
 		authorities.set(keyId, authority);
 	}
-	return { verify: (der, nowMs) => verifyCertificate(der, nowMs, options.trustDomain, authorities) };
+	return {
+		verify: (der, nowMs) => verifyCertificate(der, nowMs, options.trustDomain, authorities),
+		trusts: (authorityKeyId) => authorities.has(authorityKeyId),
+	};
 }
 
 function readAuthority(name: AuthorityName, certificatePem: string): [string, TrustedAuthority] {
@@ -90,7 +97,9 @@ function readAuthority(name: AuthorityName, certificatePem: string): [string, Tr
 	if (tbs === undefined || keyId === undefined || !certificate.ca)
 		throw new TypeError(`the certificate of ${name} is not that of an authority`);
 	const { subject, notBeforeMs, notAfterMs } = tbs;
-	return [keyId.toString('hex'), { name, subject, publicKey: certificate.publicKey, notBeforeMs, notAfterMs }];
+	const { publicKey } = certificate;
+	const id = keyId.toString('hex');
+	return [id, { name, keyId: id, subject, publicKey, notBeforeMs, notAfterMs }];
 }
 
 function verifyCertificate(
@@ -122,7 +131,9 @@ function verifyCertificate(
 	if (untimely !== undefined) return fail(untimely);
 	const { kind: profile, trustDomain: _, ...holder } = id;
 	const thumbprint = certificateThumbprint(der);
-	return ok({ thumbprint, serial: tbs.serial, profile, spiffeId: uri, ...holder, notBeforeMs, notAfterMs });
+	const { keyId: authorityKeyId } = authority;
+	const { serial } = tbs;
+	return ok({ thumbprint, serial, profile, authorityKeyId, spiffeId: uri, ...holder, notBeforeMs, notAfterMs });
 }
 
 /** Checks the dates of a certificate, first and on every later request; undefined when it is valid now. */

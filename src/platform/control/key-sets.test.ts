@@ -330,6 +330,6 @@ test('a key of a client that is barred is given up within a look, whoever still 
 	assert.ok(sets.clientKeys.find(keySet, 'one') !== undefined);
 	assert.equal(requests.length, 1, 'nothing was fetched for it');
 	await until(() => ledger.durable.length === 2);
-	assert.match(String(ledger.durable.at(-1)?.facts?.['gone']), /^two\//);
+	assert.match(JSON.stringify(ledger.durable.at(-1)?.facts?.['gone']), /^"two\//);
 	assert.deepEqual(kids(await openSets()), ['one'], 'what is stored is judged as well');
 });

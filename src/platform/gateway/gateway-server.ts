@@ -114,6 +114,9 @@ export async function openGatewayServer(
 	const throttle = attachSourceThrottle(start.sources);
 	const protection = compileListenerProtection(configuration.listeners.gateway.protection);
 	const uses = new CredentialUses();
+	let { rootCa, partnerAuthorities } = start;
+	const { trustAnchors } = directory;
+	let certificates = openCertificateReader(start, partnerAuthorities, trustAnchors);
 	const context = unwrap(
 		createGatewayContext({
 			issuer: configuration.issuer,
@@ -122,6 +125,7 @@ export async function openGatewayServer(
 			directory,
 			hosts: allowedHosts(servedNames(gateway), gateway.port),
 			namesOfOtherCertificates: new Set(gateway.certificates.flatMap(({ names }) => names)),
+			trustsAuthority: (keyId) => certificates.trusts(keyId),
 			tokens: createTokenVerifier(start, directory, protectionRing, issuerKeys),
 			dpop: createDpopGuard(start),
 			assertions: createAssertionMinter({
@@ -144,12 +148,9 @@ export async function openGatewayServer(
 			log,
 		}),
 	);
-	let { rootCa, partnerAuthorities } = start;
-	const { trustAnchors } = directory;
 	trustAnchors.onIntermediate = (anchorId, der) => say({ kind: 'intermediate', anchorId, der });
-	let readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
 	const namedAuthorities = (): readonly string[] => namedToClients([rootCa, ...partnerAuthorities], trustAnchors);
-	const connectionOf = (socket: Socket): Connection => readConnection(socket);
+	const connectionOf = (socket: Socket): Connection => certificates.read(socket);
 	const handle = createGateway(context);
 	const serveHttp2 = (
 		request: DownstreamRequest,
@@ -215,7 +216,7 @@ export async function openGatewayServer(
 				if (trusted.rootCa !== rootCa) upstreams.replaceTrust(trusted.rootCa);
 				({ rootCa, partnerAuthorities } = trusted);
 				// From the next request on its certificates are accepted, or not any more, also on connections that are open.
-				readConnection = openConnectionReader(start, partnerAuthorities, trustAnchors);
+				certificates = openCertificateReader(start, partnerAuthorities, trustAnchors);
 				isTrustChanged = true;
 			}
 			if (isTrustChanged) listener.replaceClientAuthorities(namedAuthorities());
@@ -320,18 +321,16 @@ function forwardLog(say: (message: FromGateway) => void): Log {
 	return { info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-function openConnectionReader(
+/** Reads and judges the certificates of connections, by the authorities that are trusted from now on. */
+function openCertificateReader(
 	{ configuration }: GatewayStart,
 	partnerAuthorities: readonly string[],
 	trustAnchors: TrustAnchorIndex,
-): (socket: Socket) => Connection {
+): { readonly read: (socket: Socket) => Connection; readonly trusts: (authorityKeyId: string) => boolean } {
 	const authorities = partnerAuthorities.map(
 		(certificatePem) => ({ name: 'partner-issuing', certificatePem }) as const,
 	);
-	const { trustDomain } = configuration;
-	return createConnectionReader(
-		createClientCertificateVerifier({ trustDomain, authorities }),
-		systemClock,
-		trustAnchors,
-	);
+	const verifier = createClientCertificateVerifier({ trustDomain: configuration.trustDomain, authorities });
+	const read = createConnectionReader(verifier, systemClock, trustAnchors);
+	return { read, trusts: (authorityKeyId) => verifier.trusts(authorityKeyId) };
 }

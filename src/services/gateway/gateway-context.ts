@@ -46,6 +46,8 @@ export interface GatewayDependencies {
 	readonly hosts: ReadonlyMap<string, string>;
 	/** Names that the certificate of a connection without a TLS server name does not hold. */
 	readonly namesOfOtherCertificates: ReadonlySet<string>;
+	/** Whether the authority with this key identifier still stands behind certificates of clients. */
+	readonly trustsAuthority: (keyId: string) => boolean;
 	readonly tokens: AccessTokenVerifier;
 	readonly dpop: DpopGuard;
 	readonly assertions: AssertionMinter;

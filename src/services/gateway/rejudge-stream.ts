@@ -39,7 +39,7 @@ export function judgeStream(exchange: Exchange, context: GatewayContext): Fault 
 	return (
 		judgeTokenKey(principal, context) ??
 		judgePrincipal(principal, context) ??
-		(certificate?.ok === true ? judgeDates(certificate.value, context) : undefined) ??
+		(certificate?.ok === true ? judgeCertificate(certificate.value, context) : undefined) ??
 		checkAddress(exchange, context) ??
 		authorizeRequest(exchange, context)
 	);
@@ -51,6 +51,12 @@ function judgeTokenKey({ verified }: Principal, { tokens }: GatewayContext): Fau
 	return fault('token_revoked', 'The key of the access token is not trusted any more. Ask for a new one.');
 }
 
-function judgeDates(certificate: VerifiedCertificate, context: GatewayContext): Fault | undefined {
+/** What a certificate was accepted by when the connection began may be over, or not be trusted any more. */
+function judgeCertificate(certificate: VerifiedCertificate, context: GatewayContext): Fault | undefined {
+	const { authorityKeyId } = certificate;
+	// SECURITY: also an authority that lost its trust at once, with its root. test/attack/open-streams.test.ts
+	if (authorityKeyId !== undefined && !context.trustsAuthority(authorityKeyId)) {
+		return fault('certificate_invalid', 'The authority of the client certificate is not trusted any more. Renew it.');
+	}
 	return judgeCertificateDates(certificate, context.clock.nowMs());
 }
