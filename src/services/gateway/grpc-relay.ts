@@ -6,6 +6,7 @@ import { type GrpcRule, streamsResponses } from '../../domain/api/grpc-rule.ts';
 import { isGrpcMediaType, isPlainEncoding, parseGrpcStatus } from '../../domain/api/grpc-wire.ts';
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { GatewayRoute } from './gateway-route.ts';
+import { AnswerWriter } from './answer-writer.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
 import { grpcTrailersOf, sendGrpcHead } from './send-grpc-answer.ts';
@@ -39,7 +40,7 @@ export class GrpcRelay implements UpstreamStreamReceiver, OpenStream, AnswerStre
 	#held: Buffer[] = [];
 	#bytes = 0;
 	#isComplete = false;
-	#isDraining = false;
+	readonly #writer: AnswerWriter;
 	#outcome: Fault | undefined = undefined;
 
 	/** `leftMs`: until the caller's deadline. `onHead` is called once: with a fault, or when there is an answer to pass on. */
@@ -51,6 +52,7 @@ export class GrpcRelay implements UpstreamStreamReceiver, OpenStream, AnswerStre
 		onHead: (outcome: Fault | undefined) => void,
 	) {
 		this.exchange = exchange;
+		this.#writer = new AnswerWriter(exchange, () => this.#goOn());
 		this.#context = context;
 		this.#rule = rule;
 		this.#onHead = onHead;
@@ -100,7 +102,7 @@ export class GrpcRelay implements UpstreamStreamReceiver, OpenStream, AnswerStre
 			this.#end(refused);
 			return false;
 		}
-		if (this.#phase === 'flowing') return this.#write(chunk);
+		if (this.#phase === 'flowing') return this.#writer.write(chunk);
 		this.#held.push(chunk);
 		return false;
 	}
@@ -141,7 +143,7 @@ export class GrpcRelay implements UpstreamStreamReceiver, OpenStream, AnswerStre
 		this.#held = [];
 		if (!this.#isStatusOnly) sendGrpcHead(this.exchange);
 		let mayGoOn = true;
-		for (const chunk of held) mayGoOn = this.#write(chunk);
+		for (const chunk of held) mayGoOn = this.#writer.write(chunk);
 		if (this.#isComplete) this.#end(undefined);
 		else if (mayGoOn) this.#upstream?.resume();
 	}
@@ -167,19 +169,9 @@ export class GrpcRelay implements UpstreamStreamReceiver, OpenStream, AnswerStre
 		}
 	}
 
-	#write(chunk: Buffer): boolean {
-		const { exchange } = this;
-		exchange.answerBytes += chunk.length;
-		if (exchange.response.write(chunk)) return true;
-		if (!this.#isDraining) {
-			this.#isDraining = true;
-			exchange.response.once('drain', () => {
-				this.#isDraining = false;
-				this.touch();
-				if (this.#phase === 'flowing') this.#upstream?.resume();
-			});
-		}
-		return false;
+	#goOn(): void {
+		this.touch();
+		if (this.#phase === 'flowing') this.#upstream?.resume();
 	}
 
 	/** INVARIANT: the first call decides; later ones change nothing. */

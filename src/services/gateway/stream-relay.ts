@@ -6,6 +6,7 @@ import type { UpstreamHeaders, UpstreamStream, UpstreamStreamReceiver } from '..
 import { type Fault, fault } from '../../kernel/faults.ts';
 import type { BodyStream } from './body-stream.ts';
 import type { GatewayRoute } from './gateway-route.ts';
+import { AnswerWriter } from './answer-writer.ts';
 import type { Exchange } from './exchange.ts';
 import type { OpenStream } from './open-streams.ts';
 import { isStreamedAnswer } from './protect-response.ts';
@@ -38,7 +39,7 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 	#held: Buffer[] = [];
 	#length = 0;
 	#isComplete = false;
-	#isDraining = false;
+	readonly #writer: AnswerWriter;
 	/** Why it ended, for who asks after the end. */
 	#outcome: Fault | undefined = undefined;
 
@@ -50,6 +51,7 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 		onHead: (outcome: Fault | undefined) => void,
 	) {
 		this.exchange = exchange;
+		this.#writer = new AnswerWriter(exchange, () => this.#goOn());
 		this.#context = context;
 		this.#rule = rule;
 		this.#onHead = onHead;
@@ -103,7 +105,7 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 			this.#end(answerTooLarge(bytesMax));
 			return false;
 		}
-		if (this.#phase === 'flowing') return this.#write(chunk);
+		if (this.#phase === 'flowing') return this.#writer.write(chunk);
 		this.#held.push(chunk);
 		return this.#phase === 'collecting';
 	}
@@ -133,7 +135,7 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 		const held = this.#held;
 		this.#held = [];
 		let mayGoOn = true;
-		for (const chunk of held) mayGoOn = this.#write(chunk);
+		for (const chunk of held) mayGoOn = this.#writer.write(chunk);
 		if (this.#isComplete) this.#end(undefined);
 		else if (mayGoOn) this.#upstream?.resume();
 	}
@@ -143,19 +145,9 @@ export class StreamRelay implements UpstreamStreamReceiver, OpenStream, AnswerSt
 		return (this.exchange.route as GatewayRoute).operation.responseBodyBytesMax;
 	}
 
-	#write(chunk: Buffer): boolean {
-		const { exchange } = this;
-		exchange.answerBytes += chunk.length;
-		if (exchange.response.write(chunk)) return true;
-		if (!this.#isDraining) {
-			this.#isDraining = true;
-			exchange.response.once('drain', () => {
-				this.#isDraining = false;
-				this.touch();
-				if (this.#phase === 'flowing') this.#upstream?.resume();
-			});
-		}
-		return false;
+	#goOn(): void {
+		this.touch();
+		if (this.#phase === 'flowing') this.#upstream?.resume();
 	}
 
 	/** INVARIANT: the first call decides; later ones change nothing. */
