@@ -358,6 +358,42 @@ describe('a platform whose keys of certificates and tokens lie in a token, and n
 			await admin.close();
 		}
 	});
+
+	it('a key that others may have is revoked without a spare, by force; a new key in the token ends the time without', async () => {
+		const partner = await onboardPartnerClient(platform.address, 'robbed token partner', 'standard');
+		const admin = await openOperatorClient(platform.address);
+		try {
+			const token = await partner.token();
+			const revocation = `/signing-keys/${String(kidOf(token))}/revoke`;
+			await assert.rejects(admin.post(revocation), /use force/);
+			assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 200);
+			await admin.post(revocation, { body: { force: true } });
+			assert.equal((await partner.call(token, '/accounts/acc-1001')).status, 401);
+			const refused = await partner.askForToken(`resource=${platform.address.resource}`);
+			assert.equal(refused.status, 503);
+			assert.ok(Number(refused.headers['retry-after']) >= 1);
+			assert.equal(await isReadyForTokens(), 503);
+			assert.equal(
+				(await fetch(`${platform.privateUrl}/readyz`)).status,
+				200,
+				'external tokens and API keys are served',
+			);
+			for (const type of ['privkey', 'pubkey']) tool('--delete-object', '--type', type, '--label', 'tokens');
+			tool('--keypairgen', '--key-type', 'EC:prime256v1', '--id', '14', '--label', 'tokens', '--usage-sign');
+			const rotation = { purpose: 'token-signing', publishAheadSeconds: 0 };
+			const next = (await admin.post('/signing-keys/rotations', { body: rotation })).body;
+			assert.equal(next['kid'], thumbprintInToken('tokens'));
+			for (let tries = 0; (await isReadyForTokens()) !== 200; tries++) {
+				assert.ok(tries < 300, 'it takes over');
+				await new Promise((resolve) => setTimeout(resolve, 100));
+			}
+			const fresh = await partner.token();
+			assert.equal(kidOf(fresh), next['kid']);
+			assert.equal((await partner.call(fresh, '/accounts/acc-1001')).status, 200);
+		} finally {
+			await admin.close();
+		}
+	});
 });
 
 function kidOf(token: string): unknown {

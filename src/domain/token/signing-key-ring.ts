@@ -60,7 +60,8 @@ export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 
 	/**
 	 * Gives the signer of this moment. INVARIANT: never one of a key that is not published yet, and never one of a revoked
-	 * key. Where the private half of the active key has not arrived, the one before it goes on: it is published still.
+	 * key. Where the private half of the active key has not arrived, the one before it goes on: it is published still. Where the
+	 * active key was revoked without another, none does: what the ones before it would sign outlives their publication.
 	 * Throws when there is none: a platform that cannot sign must say so, and not sign with something else.
 	 */
 	signer(): Sign {
@@ -94,8 +95,11 @@ export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 	}
 
 	#choose(records: readonly SigningKeyRecord[], nowMs: number): Pick<Choice<Sign>, 'sign' | 'kid'> | undefined {
-		// Newest first: the first that has begun and whose private half is here.
-		const chosen = records.find((record) => record.activeFromMs <= nowMs && this.#keys.has(record.id));
+		// Newest first.
+		const begun = records.filter((record) => record.activeFromMs <= nowMs);
+		const newest = begun[0];
+		if (newest?.retiresAtMs !== undefined && newest.retiresAtMs <= nowMs) return undefined;
+		const chosen = begun.find((record) => this.#keys.has(record.id));
 		const sign = chosen === undefined ? undefined : this.#keys.get(chosen.id)?.sign;
 		if (chosen === undefined || sign === undefined) return undefined;
 		const untilMs = records.reduce(
@@ -104,8 +108,7 @@ export class SigningKeyRing<Sign extends TokenSigner = JwtSigner> {
 		);
 		const { id: kid, activeFromMs: fromMs } = chosen;
 		// A newer key whose private half is missing may arrive without a change of the records.
-		const isNewest = records.find((record) => record.activeFromMs <= nowMs) === chosen;
-		if (isNewest) this.#choice = { kid, sign, records, fromMs, untilMs };
+		if (newest === chosen) this.#choice = { kid, sign, records, fromMs, untilMs };
 		return { kid, sign };
 	}
 }

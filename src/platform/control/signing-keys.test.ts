@@ -5,8 +5,12 @@ import { openMemoryStore } from '../../adapters/store/memory/open-memory-store.t
 import { SignerUnavailable } from '../../domain/certificate/signer.ts';
 import { Directory } from '../../domain/registry/directory.ts';
 import { readDirectoryState } from '../../domain/registry/read-directory-state.ts';
-import { revokeSigningKey } from '../../domain/token/change-signing-key.ts';
-import { provideFirstSigningKeys, type SigningKeyPolicies } from '../../domain/token/signing-key-keeper.ts';
+import { revokeSigningKey, rotateSigningKey } from '../../domain/token/change-signing-key.ts';
+import {
+	obtainSigningKey,
+	provideFirstSigningKeys,
+	type SigningKeyPolicies,
+} from '../../domain/token/signing-key-keeper.ts';
 import { ManualClock } from '../../kernel/clock.ts';
 import { silentLog } from '../../kernel/log.ts';
 import { unwrap } from '../../kernel/result.ts';
@@ -25,13 +29,29 @@ test('where the last key was revoked without another, tokens are refused as unav
 	const keys = await openSigningKeys({ ...keeping, directory, policies, audit, log: silentLog });
 	assert.match(String(await keys.tokenSigner()({ a: 1 })), /^ey/);
 	assert.equal(keys.canSignTokens(), true);
-	const [active] = await store.registry.signingKeys.list('token-signing');
-	const { record, sequence } = unwrap(
-		await store.registry.transaction((registry) =>
-			revokeSigningKey(registry, { kid: active?.id ?? '', prepared: undefined, isLastAllowed: true }, keeping),
-		),
-	);
-	directory.apply({ sequence, change: { kind: 'signing-key', record } });
+	const follow = async (): Promise<void> => {
+		const changes = await store.registry.changes.after(directory.sequence, 100);
+		await keys.prepareChanges(changes, () => undefined);
+		for (const change of changes) directory.apply(change);
+	};
+	// One before it is still published, for what it has signed: it does not sign again.
+	const prepared = unwrap(await obtainSigningKey(keeping, 'token-signing', 'ES256'));
+	const rotation = {
+		purpose: 'token-signing',
+		prepared,
+		activeFromMs: clock.nowMs() + 2000,
+		algorithm: undefined,
+	} as const;
+	unwrap(await store.registry.transaction((registry) => rotateSigningKey(registry, rotation, keeping)));
+	await follow();
+	clock.advance(2000);
+	const kid = prepared.publicJwk.kid;
+	const [header = ''] = String(await keys.tokenSigner()({ a: 1 })).split('.');
+	assert.equal((JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }).kid, kid);
+	const revocation = { kid, prepared: undefined, isLastAllowed: true };
+	unwrap(await store.registry.transaction((registry) => revokeSigningKey(registry, revocation, keeping)));
+	await follow();
+	assert.equal(directory.signingKeys.published('token-signing').length, 1);
 	for (const signer of [keys.tokenSigner, keys.introspectionSigner]) {
 		await assert.rejects(async () => signer()({ a: 1 }), SignerUnavailable);
 	}
