@@ -373,6 +373,9 @@ describe('a platform whose keys of certificates and tokens lie in a token, and n
 			assert.equal(refused.status, 503);
 			assert.ok(Number(refused.headers['retry-after']) >= 1);
 			assert.equal(await isReadyForTokens(), 503);
+			await platform.restart();
+			assert.equal((await partner.askForToken(`resource=${platform.address.resource}`)).status, 503, 'after a restart');
+			assert.equal(await isReadyForTokens(), 503);
 			assert.equal(
 				(await fetch(`${platform.privateUrl}/readyz`)).status,
 				200,
