@@ -53,6 +53,11 @@ export class UpstreamHttp2Pool implements SessionListener {
 		}
 	}
 
+	/** Only one at a time: else whoever resets streams, and keeps others open, could use up the sessions that there may be. */
+	isReplaceable(): boolean {
+		return ![...this.#sessions].some((session) => session.isDraining);
+	}
+
 	onDraining(session: UpstreamHttp2Session): void {
 		this.#replace(session, undefined);
 	}

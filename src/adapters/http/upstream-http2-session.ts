@@ -20,6 +20,8 @@ export interface SessionListener {
 	onRoom(session: UpstreamHttp2Session): void;
 	/** The session takes no streams any more; those that are open may go on. */
 	onDraining(session: UpstreamHttp2Session): void;
+	/** Whether another one can take the place of a session that has served its time. */
+	isReplaceable(): boolean;
 	/** It is over. `error` says why, where it was not in peace. */
 	onGone(session: UpstreamHttp2Session, error: Error | undefined): void;
 }
@@ -45,6 +47,12 @@ const PONG_MS_MAX = 5000;
 /** How long a session that is ended may take to hang up. */
 const LINGER_MS = 1000;
 
+/**
+ * Streams that are reset before the session is replaced. Calls of all partners share it, and a service that has seen too many
+ * resets, a thousand or some hundreds, ends it with everybody's calls.
+ */
+const RESETS_MAX = 100;
+
 type State = 'connecting' | 'open' | 'draining' | 'gone';
 
 export class UpstreamHttp2Session {
@@ -60,6 +68,7 @@ export class UpstreamHttp2Session {
 	#session: ClientHttp2Session | undefined = undefined;
 	#state: State = 'connecting';
 	#streams = 0;
+	#resets = 0;
 	#wasUsed = false;
 	#error: Error | undefined = undefined;
 	/** Streams above this were certainly not processed. */
@@ -141,6 +150,12 @@ export class UpstreamHttp2Session {
 		this.#pongTimer = setTimeout(() => setImmediate(() => this.#onNoPong()), patienceMs).unref();
 		const isSent = session.ping(() => this.#onPong());
 		if (!isSent) this.#onPong();
+	}
+
+	/** Notes that a stream was reset from here. SECURITY: upstream-http2.test.ts */
+	noteReset(): void {
+		this.#resets++;
+		if (this.#resets >= RESETS_MAX && this.#listener.isReplaceable()) this.drain();
 	}
 
 	/** Takes no more streams, and ends with the last of those that are open. */

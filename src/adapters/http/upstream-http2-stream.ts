@@ -230,9 +230,11 @@ export class UpstreamHttp2Stream {
 		const { body } = this.#request;
 		if (body !== undefined && !Buffer.isBuffer(body)) body.destroy();
 		const stream = this.#stream;
+		const isOpen = !stream.closed;
 		if (!stream.writableEnded && this.#cut !== undefined) this.#cut.abort();
-		else if (!stream.closed && !(this.#isWhole && stream.writableFinished)) stream.close(constants.NGHTTP2_CANCEL);
+		else if (isOpen && !(this.#isWhole && stream.writableFinished)) stream.close(constants.NGHTTP2_CANCEL);
 		stream.resume();
+		if (isOpen && stream.closed) this.#session.noteReset();
 	}
 }
 

@@ -452,6 +452,39 @@ test('a stream is reset upstream when it is taken back, also while it waits for 
 	assert.equal(server.connections.length, 1);
 });
 
+test('a connection on which many streams were reset is replaced, and who else has calls on it loses none', async () => {
+	open({ connectionsMax: 1 });
+	const waiting: { connection: FrameConnection; id: number }[] = [];
+	onRequest((connection, id) => waiting.push({ connection, id }));
+	const bystander = call();
+	await until(() => waiting.length === 1);
+	const takeBack = async (times: number): Promise<void> => {
+		for (let time = 0; time < times; time++) {
+			const seen = waiting.length;
+			let abort = (): void => {};
+			const taken = call({}, (take) => (abort = take));
+			await until(() => waiting.length > seen);
+			abort();
+			await taken;
+		}
+	};
+	await takeBack(99);
+	assert.equal(server.connections.length, 1);
+	await takeBack(1);
+	const next = call();
+	await until(() => server.connections.length === 2 && waiting.length === 102);
+	// While the first connection ends, the second is not replaced: there would be none left.
+	await takeBack(120);
+	assert.equal(server.connections.length, 2);
+	for (const [index, text] of [
+		[0, 'kept'],
+		[101, 'next'],
+	] as const) {
+		waiting[index]?.connection.answer(waiting[index].id, 200, [], text);
+	}
+	assert.deepEqual([(await bystander).outcome, (await next).outcome], ['200 kept', '200 next']);
+});
+
 test('an upload that breaks off is reset, and does not end', async () => {
 	open();
 	onRequest(() => {});
